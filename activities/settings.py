@@ -1,0 +1,152 @@
+"""The settings of one installation, read once from the environment and checked before connecting.
+
+The worker and the command line read the same variables through this module. Blank is unset;
+nonsense is an error that names its variable. `TEMPORAL_*` (and `temporal.toml`) are read by
+`temporalio.envconfig`; nothing of that is interpreted here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
+
+DEFAULT_BASE_URL = "https://voice-api.zenvia.com"
+DEFAULT_STORE_URL = "sqlite:///.discador/discador.db"
+
+_STORE_SCHEMES = ("sqlite", "postgresql")
+
+
+class SettingsError(Exception):
+    """One or more environment variables hold nonsense; the text names each of them.
+
+    The text never repeats a value: a token or a password may stand in the wrong variable.
+    """
+
+
+def _http_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_valid = False
+    if not port_is_valid or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"must be a web address such as {DEFAULT_BASE_URL}")
+    return value.rstrip("/")
+
+
+def _store_url(value: str) -> str:
+    scheme, separator, rest = value.partition("://")
+    in_memory = ":memory:" in rest
+    if not separator or scheme not in _STORE_SCHEMES or not rest.strip("/") or in_memory:
+        raise ValueError(
+            "must be sqlite:///path/to/file.db or postgresql://user:password@host/database"
+        )
+    return value
+
+
+def _header_value(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be the token alone: no spaces, quotes or line breaks around it")
+    return value
+
+
+class Settings(BaseModel):
+    """What an installation is told from outside; each field's alias is its variable."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    base_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        default=DEFAULT_BASE_URL, alias="ZENVIA_BASE_URL"
+    )
+    access_token: Annotated[SecretStr, AfterValidator(_header_value)] | None = Field(
+        default=None, alias="ZENVIA_ACCESS_TOKEN"
+    )
+    number_format: Literal["e164", "ddd"] = Field(default="e164", alias="ZENVIA_NUMBER_FORMAT")
+    store_url: Annotated[str, AfterValidator(_store_url)] = Field(
+        default=DEFAULT_STORE_URL, alias="DISCADOR_STORE_URL"
+    )
+    account_channels: int | None = Field(
+        default=None, ge=1, le=100_000, alias="DISCADOR_ACCOUNT_CHANNELS"
+    )
+    account_calls_per_second: float | None = Field(
+        default=None, gt=0, le=10_000, alias="DISCADOR_ACCOUNT_CALLS_PER_SECOND"
+    )
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the API is on this machine, so that no person can be reached by it."""
+        return is_loopback(self.base_url)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address names this machine itself: `localhost`, 127.0.0.0/8 or ::1.
+
+    A name that merely resolves to the loopback does not count: what it resolves to may change.
+    """
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _given(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value.strip() for name, value in environ.items() if value.strip()}
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; raises `SettingsError` naming every variable that holds nonsense."""
+    try:
+        return Settings.model_validate(_given(os.environ if environ is None else environ))
+    except ValidationError as error:
+        lines = (_explain(detail) for detail in error.errors(include_input=False))
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _explain(detail: Any) -> str:
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] in {"int_parsing", "int_type"}:
+        message = "must be a whole number"
+    elif detail["type"] in {"float_parsing", "float_type"}:
+        message = "must be a number"
+    else:
+        message = message.replace("Input should be", "must be", 1)
+    return f"{detail['loc'][0]} {message}"
+
+
+def load_temporal(environ: Mapping[str, str] | None = None) -> ClientConnectConfig | None:
+    """Read the configured Temporal as arguments of `Client.connect`, or None.
+
+    Configured means that an address is given, by `TEMPORAL_ADDRESS` or by the profile in
+    `temporal.toml`. Raises `SettingsError` where the configuration cannot be read.
+    """
+    given = _given(os.environ if environ is None else environ)
+    config_file = given.get("TEMPORAL_CONFIG_FILE")
+    if config_file and not Path(config_file).exists():
+        raise SettingsError(f"TEMPORAL_CONFIG_FILE names a file that does not exist: {config_file}")
+    try:
+        profile = ClientConfigProfile.load(override_env_vars=given)
+    except (RuntimeError, ValueError, OSError) as error:
+        # The first line says what is wrong; the next ones quote the file, which may hold a key.
+        reason = str(error).partition("\n")[0]
+        raise SettingsError(f"TEMPORAL_* or temporal.toml cannot be read: {reason}") from None
+    if not profile.address:
+        return None
+    return profile.to_client_connect_config()
