@@ -92,6 +92,14 @@ class Settings(BaseModel):
         """Whether the API is on this machine, so that no person can be reached by it."""
         return is_loopback(self.base_url)
 
+    def environment(self) -> dict[str, str]:
+        """Write the settings as variables for a child process; the inverse of `load_settings`."""
+        given = self.model_dump(by_alias=True, exclude_none=True)
+        return {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in given.items()
+        }
+
 
 def is_loopback(url: str) -> bool:
     """Whether an address names this machine itself: `localhost`, 127.0.0.0/8 or ::1.

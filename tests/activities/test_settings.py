@@ -121,3 +121,16 @@ def test_a_missing_temporal_file_is_an_error(tmp_path: Path) -> None:
     """A file that was named and does not exist is not silently ignored."""
     with pytest.raises(SettingsError, match="TEMPORAL_CONFIG_FILE"):
         load_temporal({"TEMPORAL_CONFIG_FILE": str(tmp_path / "none.toml")})
+
+
+def test_settings_survive_the_way_to_a_child_process() -> None:
+    """Written as variables and read again, the settings are the same, token included."""
+    settings = load_settings(
+        {
+            "ZENVIA_BASE_URL": "http://127.0.0.1:8080",
+            "ZENVIA_ACCESS_TOKEN": "abc",
+            "DISCADOR_ACCOUNT_CHANNELS": "30",
+            "DISCADOR_ACCOUNT_CALLS_PER_SECOND": "2.5",
+        }
+    )
+    assert load_settings(settings.environment()) == settings
