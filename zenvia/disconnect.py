@@ -30,8 +30,8 @@ class ReasonClass(StrEnum):
     NO_ANSWER = "no_answer"
     UNREACHABLE = "unreachable"
     REJECTED = "rejected"
-    INVALID_NUMBER = "invalid_number"
-    NETWORK = "network"
+    NUMBER_SUSPECT = "number_suspect"
+    TECHNICAL = "technical"
     ROUTE = "route"
     BARRED = "barred"
     PROTOCOL = "protocol"
@@ -69,7 +69,7 @@ def parse_reason(text: str | None) -> DisconnectReason:
 
 REASONS: Mapping[int, tuple[str, ReasonClass]] = MappingProxyType(
     {
-        1: ("telefone não existe", ReasonClass.INVALID_NUMBER),
+        1: ("telefone não existe", ReasonClass.NUMBER_SUSPECT),
         2: ("sem rota para a rede de destino", ReasonClass.ROUTE),
         3: ("sem rota para o destino", ReasonClass.ROUTE),
         4: ("prefixo incorreto", ReasonClass.ROUTE),
@@ -83,18 +83,18 @@ REASONS: Mapping[int, tuple[str, ReasonClass]] = MappingProxyType(
         19: ("sem resposta - mas chamou", ReasonClass.NO_ANSWER),
         20: ("assinante ausente", ReasonClass.UNREACHABLE),
         21: ("chamada rejeitada", ReasonClass.REJECTED),
-        22: ("este número mudou", ReasonClass.INVALID_NUMBER),
+        22: ("este número mudou", ReasonClass.NUMBER_SUSPECT),
         23: ("redirecionado para novo destino", ReasonClass.ROUTE),
         26: ("atendido em outro lugar", ReasonClass.PROTOCOL),
         27: ("destino não está funcionando", ReasonClass.UNREACHABLE),
-        28: ("formato inválido de número", ReasonClass.INVALID_NUMBER),
-        29: ("rejeitado", ReasonClass.BARRED),
+        28: ("formato inválido de número", ReasonClass.NUMBER_SUSPECT),
+        29: ("rejeitado", ReasonClass.REJECTED),
         30: ("resposta para status enquiry", ReasonClass.PROTOCOL),
         31: ("normal, não especificado", ReasonClass.NORMAL),
-        34: ("sem canal disponível", ReasonClass.NETWORK),
-        41: ("falha temporária", ReasonClass.NETWORK),
-        42: ("equipamento congestionado", ReasonClass.NETWORK),
-        44: ("canal requisitado não está disponível", ReasonClass.NETWORK),
+        34: ("sem canal disponível", ReasonClass.TECHNICAL),
+        41: ("falha temporária", ReasonClass.TECHNICAL),
+        42: ("equipamento congestionado", ReasonClass.TECHNICAL),
+        44: ("canal requisitado não está disponível", ReasonClass.TECHNICAL),
         50: ("não cadastrado", ReasonClass.BARRED),
         52: ("chamada sainte barrada", ReasonClass.BARRED),
         54: ("chamada entrante barrada", ReasonClass.BARRED),
@@ -115,9 +115,9 @@ REASONS: Mapping[int, tuple[str, ReasonClass]] = MappingProxyType(
         99: ("elemento não existente ou não implementada", ReasonClass.PROTOCOL),
         100: ("informação inválida no conteúdo dos elementos", ReasonClass.PROTOCOL),
         101: ("mensagem não compatível com o estado da chamada", ReasonClass.PROTOCOL),
-        102: ("timeout", ReasonClass.NETWORK),
-        111: ("erro de protocolo", ReasonClass.PROTOCOL),
-        127: ("erro de conectividade", ReasonClass.NETWORK),
+        102: ("timeout", ReasonClass.TECHNICAL),
+        111: ("erro de protocolo", ReasonClass.TECHNICAL),
+        127: ("erro de conectividade", ReasonClass.TECHNICAL),
     }
 )
 """The documented codes: label as the API document prints it, and class."""

@@ -153,7 +153,7 @@ async def _queued_hook(_session: Any, _context: SimpleNamespace, _params: Any) -
     _gate.get().waiting_for = errors.PoolTimeout
 
 
-async def _unqueued_hook(_session: Any, _context: SimpleNamespace, _params: Any) -> None:
+async def _connecting_hook(_session: Any, _context: SimpleNamespace, _params: Any) -> None:
     _gate.get().waiting_for = errors.ConnectTimeout
 
 
@@ -162,7 +162,7 @@ def _trace_config() -> aiohttp.TraceConfig:
     config.on_request_headers_sent.append(_headers_hook)
     config.on_request_chunk_sent.append(_chunk_hook)
     config.on_connection_queued_start.append(_queued_hook)
-    config.on_connection_queued_end.append(_unqueued_hook)
+    config.on_connection_create_start.append(_connecting_hook)
     return config
 
 
@@ -202,7 +202,13 @@ _EXPLANATION: Mapping[type[errors.VoiceError], str] = {
 
 
 def place(exc: Exception, *, opened: bool) -> type[errors.VoiceError]:
-    """Place any exception of the layers below: `NotSent` while the gate was shut, else `Unsure`."""
+    """Place any exception of the layers below: `NotSent` while the gate was shut, else `Unsure`.
+
+    httpx-aiohttp calls every broken connection a ConnectTimeout; its cause tells the difference.
+    """
+    cause = exc.__cause__
+    if isinstance(exc, httpx.ConnectTimeout) and cause and not isinstance(cause, TimeoutError):
+        return errors.ConnectionLost if opened else errors.ConnectError
     table: Mapping[type[Exception], type[errors.VoiceError]] = UNSURE if opened else NOT_SENT
     return next(ours for theirs, ours in table.items() if isinstance(exc, theirs))
 
