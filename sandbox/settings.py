@@ -1,0 +1,50 @@
+"""Everything about the sandbox that the API document leaves open, as settings."""
+
+from dataclasses import dataclass, field
+
+from sandbox.profile import Profile
+
+
+@dataclass(frozen=True)
+class SandboxSettings:
+    """How this sandbox behaves.
+
+    `speed` divides what a person would wait for (setting up, ringing, talking, the recording
+    becoming available); timestamps stay on the real clock and reported durations stay those of
+    the call that was simulated. Prices are reais per minute; delays are simulated seconds.
+    """
+
+    token: str = "sandbox-token"  # noqa: S105 - the default of a local server, not a secret
+    seed: int = 0
+    speed: float = 1.0
+    profile: Profile = field(default_factory=Profile)
+    first_id: int = 1_000_001
+    cliente_id: int = 1
+    conta_id: int = 1
+    saldo: float = 100.0
+
+    price_fixo: float = 0.06
+    price_movel: float = 0.35
+    price_ramal: float = 0.0
+    price_machine_detection: float = 0.0
+    billing_minimum: int = 60
+    billing_step: int = 6
+
+    hangup_delay: float = 1.0  # DELETE is a request; the call ends a moment later
+    recording_delay: float = 2.0
+    show_substatus: bool = True  # false: a machine shows only as a very short answered leg
+    ended_id_is_not_active: bool = True  # false: DELETE and escuta of an ended call are 404/60
+    add_number_case_insensitive: bool = True  # Go's `Numero` on POST /conferencia/{id}
+    flat_conference: bool = False  # the second shape that the document prints
+    report_totals: bool = False  # `total`, `posicao`, `limite` beside `relatorio`
+    active_while_criada: bool = False
+    blocked_numbers: frozenset[str] = frozenset()  # digits refused with 403/8, as a trial account
+    account_disabled: bool = False
+    binas: frozenset[str] | None = None  # digits that may be shown; None: any
+    retry_after: float | None = None  # seconds, in the header of a 429; None: no header
+
+    def price(self, kind: str) -> float:
+        """Price of one minute on a leg of this kind."""
+        if kind == "movel":
+            return self.price_movel
+        return self.price_fixo if kind == "fixo" else self.price_ramal
