@@ -1,0 +1,162 @@
+"""What happens after an attempt: pure, and run inside the workflow.
+
+Retry rules are tried in order; the first whose conditions hold acts, and where none holds the
+contact is done. A rule whose `times` are used up for the current number does not hold any more.
+Attempts that never became a call (`refused`, `not_sent`, `not_placed`) are no one's fault: they are
+due again under a new key, up to `MAX_TECHNICAL` of them in a row.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from campaigns.definition import Campaign, Frozen, RetryRule
+from campaigns.outcomes import CallFacts, LegName, Outcome, classify, failing_leg, fold
+
+MAX_TECHNICAL = 25
+"""Attempts in a row, for one contact, that may come to nothing before the contact is given up."""
+
+TECHNICAL_DELAYS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""Seconds before the next try after the n-th attempt in a row that never became a call."""
+
+RefusalClass = Literal["number", "pacing", "account", "campaign", "other"]
+
+
+class DialingRules(Frozen):
+    """The part of a campaign that the workflow decides by. It holds no personal data."""
+
+    version: int = 1
+    retry: tuple[RetryRule, ...] = ()
+    total_per_contact: int = 5
+
+
+def dialing_rules(campaign: Campaign, version: int) -> DialingRules:
+    """Return what of `campaign` the workflow needs."""
+    return DialingRules(
+        version=version,
+        retry=campaign.retry,
+        total_per_contact=campaign.limits.per_contact.total,
+    )
+
+
+class Ended(Frozen):
+    """An attempt that is over and waits for a decision.
+
+    `how` tells how it ended: a finished call (then `call` is there) or an attempt that never became
+    one. `rule_uses` counts, for each retry rule, how often it has acted for the current number.
+    """
+
+    key: str
+    how: Literal["call", "refused", "not_sent", "not_placed", "unknown"]
+    call: CallFacts | None = None
+    refusal: RefusalClass | None = None
+    accepted: int = 0
+    """Calls of this contact that the API has accepted so far, this one included."""
+    technical: int = 0
+    """Attempts in a row that never became a call, this one included."""
+    numbers_left: int = 0
+    """Numbers of the contact after the current one."""
+    rule_uses: tuple[int, ...] = ()
+
+
+class Step(Frozen):
+    """What to do with the contact.
+
+    `delay` is in seconds. `rule` is the index in the retry table, and `why` a short code for the
+    decisions that no rule made.
+    """
+
+    key: str
+    action: Literal["retry", "next_number", "final"]
+    outcome: Outcome
+    delay: float = 0.0
+    rule: int | None = None
+    why: str = ""
+    version: int = 1
+    suppress: bool = False
+    """Never call this number again, in any campaign."""
+
+
+def _holds(rule: RetryRule, call: CallFacts, failed: LegName, outcome: Outcome) -> bool:
+    if rule.leg is not None and rule.leg != failed:
+        return False
+    if rule.outcome and outcome.value not in rule.outcome:
+        return False
+    leg = call.contact if failed == "contact" else call.other
+    if rule.status and fold(leg.status) not in {fold(status) for status in rule.status}:
+        return False
+    return not rule.reasons or leg.reason in rule.reasons
+
+
+def _uses(ended: Ended, index: int) -> int:
+    return ended.rule_uses[index] if index < len(ended.rule_uses) else 0
+
+
+def _matching(
+    rules: DialingRules, ended: Ended, call: CallFacts, outcome: Outcome
+) -> tuple[int, RetryRule] | None:
+    """Return the first rule that holds and is not used up, with its index."""
+    if outcome in {Outcome.ANSWERED, Outcome.HUNG_UP}:
+        return None
+    failed: LegName = "contact"
+    if outcome not in {Outcome.VOICEMAIL, Outcome.NEVER_RAN}:
+        failed = failing_leg(call) or "contact"
+    for index, rule in enumerate(rules.retry):
+        used_up = rule.times is not None and _uses(ended, index) >= rule.times
+        if not used_up and _holds(rule, call, failed, outcome):
+            return index, rule
+    return None
+
+
+def _after_no_call(rules: DialingRules, ended: Ended) -> Step:
+    """Decide about an attempt that never became a call."""
+
+    def step(
+        action: Literal["retry", "next_number", "final"], why: str, delay: float = 0.0
+    ) -> Step:
+        outcome = Outcome(ended.how)
+        if ended.how == "refused" and ended.refusal == "number":
+            outcome = Outcome.INVALID_NUMBER
+        return Step(
+            key=ended.key,
+            action=action,
+            outcome=outcome,
+            delay=delay,
+            why=why,
+            version=rules.version,
+        )
+
+    if ended.how == "unknown":
+        return step("final", "parked")
+    if ended.how == "refused" and ended.refusal == "number":
+        return step("next_number" if ended.numbers_left else "final", "number_refused")
+    if ended.technical >= MAX_TECHNICAL:
+        return step("final", "technical_cap")
+    delay = TECHNICAL_DELAYS[min(max(ended.technical, 1), len(TECHNICAL_DELAYS)) - 1]
+    return step("retry", ended.how, delay)
+
+
+def next_step(rules: DialingRules, ended: Ended) -> Step:
+    """Return the one thing to do after `ended`. Total and deterministic."""
+    if ended.call is None:
+        return _after_no_call(rules, ended)
+    outcome = classify(ended.call)
+    matching = _matching(rules, ended, ended.call, outcome)
+    step = Step(
+        key=ended.key, action="final", outcome=outcome, why="no_rule", version=rules.version
+    )
+    if matching is None:
+        why = outcome.value if outcome in {Outcome.ANSWERED, Outcome.HUNG_UP} else "no_rule"
+        return step.model_copy(update={"why": why})
+    index, rule = matching
+    step = step.model_copy(update={"rule": index, "why": "rule"})
+    if rule.then in {"stop", "suppress"}:
+        return step.model_copy(update={"suppress": rule.then == "suppress"})
+    if ended.accepted >= rules.total_per_contact:
+        return step.model_copy(update={"why": "contact_cap"})
+    if rule.then == "next_number":
+        if not ended.numbers_left:
+            return step.model_copy(update={"why": "no_number_left"})
+        return step.model_copy(update={"action": "next_number"})
+    delay = rule.delay(_uses(ended, index)).total_seconds()
+    return step.model_copy(update={"action": "retry", "delay": delay})

@@ -1,0 +1,142 @@
+"""Opening the store: one engine, one clock, and transactions that mean what they say.
+
+SQLite needs `BEGIN IMMEDIATE` for every transaction that may write: SQLAlchemy's own `begin()`
+opens nothing before the first write, and two reservers would read the same contact. PostgreSQL gets
+the same order by locking the account's row first (`store.reserving`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from store.migrate import migrate
+
+Clock = Callable[[], float]
+BUSY_TIMEOUT_MS = 15_000
+
+
+class StoreError(Exception):
+    """The store cannot be opened or used; the text says why and what to do, for people."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A database of contacts, attempts and decisions.
+
+    `clock` gives seconds since 1970; everything that is written is timed by it.
+    """
+
+    engine: AsyncEngine
+    clock: Clock
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether writers exclude each other by the file rather than by rows."""
+        return self.engine.dialect.name == "sqlite"
+
+    def now(self) -> float:
+        """Return the store's time in seconds."""
+        return self.clock()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection that sees one state of the store and writes nothing."""
+        async with self.engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection in a transaction that is committed whole or not at all.
+
+        On SQLite the transaction holds the write lock from its first moment. Writers of this
+        process queue here, so that they do not spin on the file.
+        """
+        if self.is_sqlite:
+            async with (
+                self._writing,
+                self.engine.connect() as raw,
+            ):
+                connection = await raw.execution_options(discador_write=True)
+                async with connection.begin():
+                    yield connection
+        else:
+            async with self.engine.begin() as connection:
+                yield connection
+
+
+def _async_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StoreError(
+            "DISCADOR_STORE_URL is not a database address; write sqlite:///path/to/file.db "
+            "or postgresql://user@host/database"
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return parsed.set(drivername="sqlite+aiosqlite")
+    if backend in {"postgresql", "postgres"}:
+        return parsed.set(drivername="postgresql+asyncpg")
+    raise StoreError(
+        f"the store cannot be a {backend} database; use sqlite:///... or postgresql://..."
+    )
+
+
+def _prepare_sqlite(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Any) -> None:
+        writes = connection.get_execution_options().get("discador_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@asynccontextmanager
+async def open_store(url: str, clock: Clock = time.time) -> AsyncIterator[Store]:
+    """Open the store at `url`, bring its schema up to date, and close it at the end.
+
+    `url` is plain: `sqlite:///file.db` or `postgresql://user@host/database`. Several processes may
+    open it at once; the migration takes a lock. Raises `StoreError`.
+    """
+    target = _async_url(url)
+    if target.get_backend_name() == "sqlite":
+        if not target.database or target.database == ":memory:":
+            raise StoreError("the store must be a file: several processes share it")
+        Path(target.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(target, pool_size=8, max_overflow=8)
+        _prepare_sqlite(engine)
+    else:
+        engine = create_async_engine(target, pool_size=8, max_overflow=8, pool_pre_ping=True)
+    try:
+        try:
+            await migrate(engine)
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise StoreError(f"the store cannot be opened: {cause}") from error
+        yield Store(engine, clock)
+    finally:
+        await engine.dispose()

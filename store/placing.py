@@ -1,0 +1,329 @@
+"""The compare-and-set in front of every POST, and what became of it.
+
+`claim` commits the intent before anything is sent. One caller wins an attempt, once, ever: there is
+no way back from `posting` to `reserved`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, exists, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.definition import Frozen
+from store.engine import Store
+from store.pacing import draw_slots, pace_of
+from store.reserving import lock_account
+from store.schema import accounts, attempts, contacts, runs, suppressions
+
+SEND_GRACE = 2.0
+"""Seconds after its slot until which a POST may leave at the very latest."""
+
+
+class Claim(Frozen):
+    """An attempt that this caller alone may post: at `slot`, by `send_by`, never later."""
+
+    key: str
+    e164: str
+    slot: float
+    send_by: float
+
+
+class Placed(Frozen):
+    """The API accepted the call."""
+
+    key: str
+    api_id: int
+
+
+class RefusedPost(Frozen):
+    """A definite no: `kind` is number, pacing, account, campaign or other."""
+
+    key: str
+    kind: str
+    status: int | None = None
+    motivo: int | None = None
+    message: str = ""
+
+
+class NotSent(Frozen):
+    """Nothing was written to the network, for sure."""
+
+    key: str
+    message: str = ""
+
+
+class Unsure(Frozen):
+    """The request may have reached the API and its answer is lost: the row stays `posting`."""
+
+    key: str
+
+
+PostResult = Placed | RefusedPost | NotSent | Unsure
+
+
+async def claim(
+    store: Store,
+    *,
+    run_id: str,
+    token: str,
+    keys: Sequence[str],
+    calls_per_second: float,
+    per_contact: int,
+    purpose: str,
+) -> list[Claim]:
+    """Move attempts from `reserved` to `posting` and give each its slot; commit before any POST.
+
+    Checks in the same statement that the run is `running` under the attempt's epoch, that the
+    contact may still be called when its slot comes, suppression and the cap. What does not pass
+    stays `reserved`. A second caller for the same key wins nothing.
+    """
+    async with store.write() as connection:
+        run = await lock_account(connection, run_id)
+        now = store.now()
+        pace = pace_of(run, calls_per_second, now)
+        first = max(now, pace.next_slot)
+        last = first + len(keys) * pace.interval
+        send_by = last + SEND_GRACE
+        won = (
+            await connection.execute(
+                update(attempts)
+                .where(
+                    attempts.c.key.in_(keys),
+                    attempts.c.token == token,
+                    attempts.c.state == "reserved",
+                    or_(attempts.c.callable_until.is_(None), attempts.c.callable_until > last),
+                    exists(
+                        select(runs.c.id).where(
+                            runs.c.id == attempts.c.run_id,
+                            runs.c.state == "running",
+                            runs.c.epoch == attempts.c.epoch,
+                        )
+                    ),
+                    exists(
+                        select(contacts.c.n).where(
+                            contacts.c.run_id == attempts.c.run_id,
+                            contacts.c.n == attempts.c.n,
+                            contacts.c.accepted < per_contact,
+                        )
+                    ),
+                    ~exists(
+                        select(suppressions.c.id).where(
+                            suppressions.c.account_id == attempts.c.account_id,
+                            suppressions.c.e164 == attempts.c.e164,
+                            suppressions.c.scope.in_(("all", purpose)),
+                            suppressions.c.campaign.in_(("", run.campaign)),
+                            or_(
+                                suppressions.c.expires_at.is_(None),
+                                suppressions.c.expires_at > now,
+                            ),
+                        )
+                    ),
+                )
+                .values(state="posting", posting_at=now, send_by=send_by)
+                .returning(attempts.c.key, attempts.c.e164)
+            )
+        ).all()
+        slots = await draw_slots(
+            connection,
+            run_id=run_id,
+            account=run.account_id,
+            pace=pace,
+            count=len(won),
+            now=now,
+        )
+    order = {key: index for index, key in enumerate(keys)}
+    won = sorted(won, key=lambda row: order[row.key])
+    return [
+        Claim(key=row.key, e164=row.e164, slot=slot, send_by=send_by)
+        for row, slot in zip(won, slots, strict=True)
+    ]
+
+
+async def draw_again(
+    store: Store, *, run_id: str, calls_per_second: float, count: int
+) -> list[float]:
+    """Return new slots for POSTs that missed theirs; nothing of them has been sent."""
+    async with store.write() as connection:
+        run = await lock_account(connection, run_id)
+        now = store.now()
+        pace = pace_of(run, calls_per_second, now)
+        return await draw_slots(
+            connection,
+            run_id=run_id,
+            account=run.account_id,
+            pace=pace,
+            count=count,
+            now=now,
+        )
+
+
+async def record(store: Store, results: Sequence[PostResult]) -> list[Placed]:
+    """Write down what became of POSTs; return the calls that came too late.
+
+    Only a row in `posting` changes, so the same result twice changes nothing. A call that the API
+    accepted for a key that was meanwhile judged `not_placed` is returned: it must be hung up.
+    """
+    if not results:
+        return []
+    now = store.now()
+    async with store.write() as connection:
+        states = {
+            row.key: row
+            for row in await connection.execute(
+                select(
+                    attempts.c.key,
+                    attempts.c.state,
+                    attempts.c.api_id,
+                    attempts.c.run_id,
+                    attempts.c.n,
+                )
+                .where(attempts.c.key.in_([result.key for result in results]))
+                .with_for_update()
+            )
+        }
+        fresh = [
+            result
+            for result in results
+            if result.key in states and states[result.key].state == "posting"
+        ]
+        placed = [result for result in fresh if isinstance(result, Placed)]
+        await _accept(connection, [(item, states[item.key]) for item in placed], now)
+        await _refuse(
+            connection,
+            [result for result in fresh if isinstance(result, RefusedPost | NotSent)],
+            now,
+        )
+        unsure = [{"b_key": result.key} for result in fresh if isinstance(result, Unsure)]
+        if unsure:
+            await connection.execute(
+                update(attempts)
+                .where(attempts.c.key == bindparam("b_key"), attempts.c.unsure_at.is_(None))
+                .values(unsure_at=now),
+                unsure,
+            )
+        late = [
+            result
+            for result in results
+            if isinstance(result, Placed)
+            and result.key in states
+            and states[result.key].state in {"not_placed", "unknown"}
+            and states[result.key].api_id != result.api_id
+        ]
+        await mark_late(connection, late)
+    return late
+
+
+async def _accept(
+    connection: AsyncConnection, placed: Sequence[tuple[Placed, Any]], now: float
+) -> None:
+    if not placed:
+        return
+    await connection.execute(
+        update(attempts)
+        .where(attempts.c.key == bindparam("b_key"), attempts.c.state == "posting")
+        .values(state="placed", api_id=bindparam("b_id"), placed_at=now),
+        [{"b_key": item.key, "b_id": item.api_id} for item, _ in placed],
+    )
+    await connection.execute(
+        update(contacts)
+        .where(contacts.c.run_id == bindparam("b_run"), contacts.c.n == bindparam("b_n"))
+        .values(accepted=contacts.c.accepted + 1),
+        [{"b_run": row.run_id, "b_n": row.n} for _, row in placed],
+    )
+
+
+async def _refuse(
+    connection: AsyncConnection, results: Sequence[RefusedPost | NotSent], now: float
+) -> None:
+    if not results:
+        return
+    await connection.execute(
+        update(attempts)
+        .where(attempts.c.key == bindparam("b_key"), attempts.c.state == "posting")
+        .values(
+            state=bindparam("b_state"), live=False, ended_at=now, refusal=bindparam("b_refusal")
+        ),
+        [
+            {
+                "b_key": item.key,
+                "b_state": "refused" if isinstance(item, RefusedPost) else "not_sent",
+                "b_refusal": json.dumps(item.model_dump(exclude={"key"}), ensure_ascii=False),
+            }
+            for item in results
+        ],
+    )
+
+
+async def mark_late(connection: AsyncConnection, late: Sequence[Placed]) -> None:
+    """Note on their attempts the calls that surfaced after those were given up."""
+    if late:
+        await connection.execute(
+            update(attempts)
+            .where(attempts.c.key == bindparam("b_key"))
+            .values(late_id=bindparam("b_id")),
+            [{"b_key": item.key, "b_id": item.api_id} for item in late],
+        )
+
+
+async def slow_down(store: Store, run_id: str, seconds: float) -> None:
+    """Grant no slot for `seconds` and half the rate for a minute: the API said 429."""
+    async with store.write() as connection:
+        run = await lock_account(connection, run_id)
+        now = store.now()
+        factor = max(run.slow_factor / 2, 1 / 64) if run.slow_until > now else 0.5
+        await connection.execute(
+            update(accounts)
+            .where(accounts.c.id == run.account_id)
+            .values(
+                next_slot=max(run.account_slot, now + seconds),
+                slow_until=now + seconds + 60.0,
+                slow_factor=factor,
+            )
+        )
+
+
+async def forgive_refusals(store: Store, run_id: str) -> int:
+    """Make contacts due again that were refused since the API last accepted a call of the run.
+
+    Used when the campaign itself turned out to be what the API refuses: those numbers were judged
+    by it. Twice is the same as once.
+    """
+    now = store.now()
+    async with store.write() as connection:
+        last = (
+            await connection.execute(
+                select(attempts.c.placed_at)
+                .where(attempts.c.run_id == run_id, attempts.c.placed_at.is_not(None))
+                .order_by(attempts.c.placed_at.desc())
+                .limit(1)
+            )
+        ).scalar() or 0.0
+        blamed = (
+            await connection.execute(
+                select(attempts.c.n).where(
+                    attempts.c.run_id == run_id,
+                    attempts.c.state == "refused",
+                    attempts.c.ended_at > last,
+                )
+            )
+        ).scalars()
+        ordinals = sorted(set(blamed.all()))
+        done = 0
+        if ordinals:
+            done = (
+                await connection.execute(
+                    update(contacts)
+                    .where(
+                        contacts.c.run_id == run_id,
+                        contacts.c.n.in_(ordinals),
+                        contacts.c.state == "done",
+                        contacts.c.outcome == "invalid_number",
+                    )
+                    .values(state="due", outcome=None, due_at=now)
+                )
+            ).rowcount
+    return done

@@ -1,0 +1,496 @@
+"""Choosing who is dialed next: `settle` and `reserve` in one transaction.
+
+The account's row is taken first, so that channels and send slots are granted to one caller at a
+time, whatever lane, campaign or worker asks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, func, insert, select, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.definition import Frozen
+from campaigns.keys import attempt_key
+from campaigns.outcomes import Outcome
+from campaigns.policy import Step
+from store.engine import Store
+from store.pacing import Pace, pace_of
+from store.runs import RunState
+from store.schema import (
+    accounts,
+    attempts,
+    contacts,
+    decisions,
+    lanes,
+    numbers,
+    runs,
+    suppressions,
+)
+from store.settling import settle, tally_up
+from store.upsert import insert_ignore
+
+LIVE_ELSEWHERE_DELAY = 5.0
+"""Seconds until a contact is looked at again whose number another attempt holds."""
+
+MAX_ROUNDS = 5
+"""How often one reserve looks for more contacts when the first ones may not be called now."""
+
+
+class Candidate(Frozen):
+    """A contact that is due, and the number it would be called at."""
+
+    n: int
+    e164: str
+    kind: str
+
+
+class GateAnswer(Frozen):
+    """Whether a candidate may be called now.
+
+    `until` is the last instant at which the call may start (None: no limit). Where it may not be
+    called, `wait_until` is when to ask again, or None for never; `why` is a short code.
+    """
+
+    allowed: bool = True
+    until: float | None = None
+    wait_until: float | None = None
+    why: str = ""
+
+
+Gate = Callable[[Candidate, float], GateAnswer]
+
+
+class Reservation(Frozen):
+    """What one call of `settle_and_reserve` found and did.
+
+    `keys` are reserved under the token and not yet posted. `due_now` says that more contacts are
+    due than were taken; `next_due` is the earliest instant at which one becomes due.
+    """
+
+    state: RunState
+    epoch: int
+    keys: tuple[str, ...] = ()
+    pace: Pace
+    due_now: bool = False
+    next_due: float | None = None
+    settled: int = 0
+    hang_up: bool = False
+    rules_version: int = 1
+
+
+async def lock_account(connection: AsyncConnection, run_id: str) -> Row[Any]:
+    """Lock the account's row and the run's, and return what decides about granting."""
+    query = (
+        select(
+            runs.c.state,
+            runs.c.epoch,
+            runs.c.account_id,
+            runs.c.campaign,
+            runs.c.rules_version,
+            runs.c.hang_up,
+            runs.c.next_slot,
+            accounts.c.channels,
+            accounts.c.calls_per_second,
+            accounts.c.next_slot.label("account_slot"),
+            accounts.c.slow_until,
+            accounts.c.slow_factor,
+        )
+        .join(accounts, accounts.c.id == runs.c.account_id)
+        .where(runs.c.id == run_id)
+        .with_for_update()
+    )
+    row: Row[Any] = (await connection.execute(query)).one()  # type: ignore[assignment]  # named use
+    return row
+
+
+async def give_back(
+    connection: AsyncConnection,
+    run_id: str,
+    lane: int,
+    *,
+    token: str,
+    older: bool,
+    now: float,
+    delay: float = 0.0,
+) -> int:
+    """Release attempts that were reserved and never posted; their contacts are due again.
+
+    With `older` those of every other token of the lane, else those of this one. Safe at any time: a
+    worker that still holds one of them loses the compare-and-set.
+    """
+    which = attempts.c.token != token if older else attempts.c.token == token
+    rows = (
+        await connection.execute(
+            update(attempts)
+            .where(
+                attempts.c.run_id == run_id,
+                attempts.c.lane == lane,
+                attempts.c.state == "reserved",
+                attempts.c.settled_at.is_(None),
+                which,
+            )
+            .values(state="released", live=False, settled_at=now)
+            .returning(attempts.c.n)
+        )
+    ).all()
+    if rows:
+        await connection.execute(
+            update(contacts)
+            .where(
+                contacts.c.run_id == run_id,
+                contacts.c.n == bindparam("b_n"),
+                contacts.c.state == "live",
+            )
+            .values(state="due", due_at=now + delay),
+            [{"b_n": row.n} for row in rows],
+        )
+    return len(rows)
+
+
+async def _free_channels(
+    connection: AsyncConnection, run_id: str, run: Row[Any], channels: int
+) -> int:
+    """Return how many more calls may be live: under the campaign's and under the account's cap."""
+    held = (
+        await connection.execute(
+            select(attempts.c.run_id, func.count().label("held"))
+            .where(attempts.c.account_id == run.account_id, attempts.c.live == true())
+            .group_by(attempts.c.run_id)
+        )
+    ).all()
+    free = channels - sum(row.held for row in held if row.run_id == run_id)
+    if run.channels is not None:
+        free = min(free, run.channels - sum(row.held for row in held))
+    return max(free, 0)
+
+
+async def _suppressed(
+    connection: AsyncConnection, run: Row[Any], purpose: str, e164s: Sequence[str], now: float
+) -> set[str]:
+    rows = await connection.execute(
+        select(suppressions.c.e164).where(
+            suppressions.c.account_id == run.account_id,
+            suppressions.c.e164.in_(e164s),
+            suppressions.c.scope.in_(("all", purpose)),
+            suppressions.c.campaign.in_(("", run.campaign)),
+            (suppressions.c.expires_at.is_(None)) | (suppressions.c.expires_at > now),
+        )
+    )
+    return {row.e164 for row in rows}
+
+
+async def settle_and_reserve(
+    store: Store,
+    *,
+    run_id: str,
+    lane: int,
+    token: str,
+    steps: Sequence[Step],
+    channels: int,
+    calls_per_second: float,
+    per_contact: int,
+    purpose: str,
+    horizon: float,
+    gate: Gate,
+) -> Reservation:
+    """Settle what was decided, then reserve who is next, in one transaction.
+
+    Reserves at most what pacing sends within `horizon` seconds and what the channels leave free.
+    The same token returns the same attempts, as far as they are still to be posted; reserved rows
+    of older tokens of the lane are given back first. Nothing is reserved unless the run is `running`.
+    """
+    async with store.write() as connection:
+        run = await lock_account(connection, run_id)
+        now = store.now()
+        settled = await settle(store, connection, run_id, lane, steps)
+        await connection.execute(
+            insert_ignore(store, lanes), {"run_id": run_id, "lane": lane, "seen_at": now}
+        )
+        await connection.execute(
+            update(lanes).where(lanes.c.run_id == run_id, lanes.c.lane == lane).values(seen_at=now)
+        )
+        await give_back(connection, run_id, lane, token=token, older=True, now=now)
+        pace = pace_of(run, calls_per_second, now)
+        mine = (
+            await connection.execute(
+                select(attempts.c.key, attempts.c.state).where(
+                    attempts.c.run_id == run_id,
+                    attempts.c.lane == lane,
+                    attempts.c.token == token,
+                )
+            )
+        ).all()
+        keys = [row.key for row in mine if row.state == "reserved"]
+        if not mine and run.state == "running":
+            free = await _free_channels(connection, run_id, run, channels)
+            want = min(free, pace.slots_within(horizon, now))
+            for _ in range(MAX_ROUNDS):
+                if len(keys) >= want:
+                    break
+                found, taken = await _reserve_round(
+                    store,
+                    connection,
+                    run=run,
+                    run_id=run_id,
+                    lane=lane,
+                    token=token,
+                    want=want - len(keys),
+                    per_contact=per_contact,
+                    purpose=purpose,
+                    gate=gate,
+                    now=now,
+                )
+                keys += taken
+                if not found:
+                    break
+        next_due = (
+            await connection.execute(
+                select(func.min(contacts.c.due_at)).where(
+                    contacts.c.run_id == run_id,
+                    contacts.c.lane == lane,
+                    contacts.c.state == "due",
+                )
+            )
+        ).scalar()
+    return Reservation(
+        state=run.state,
+        epoch=run.epoch,
+        keys=tuple(keys),
+        pace=pace,
+        due_now=next_due is not None and next_due <= now,
+        next_due=next_due,
+        settled=settled,
+        hang_up=run.hang_up,
+        rules_version=run.rules_version,
+    )
+
+
+async def _reserve_round(
+    store: Store,
+    connection: AsyncConnection,
+    *,
+    run: Row[Any],
+    run_id: str,
+    lane: int,
+    token: str,
+    want: int,
+    per_contact: int,
+    purpose: str,
+    gate: Gate,
+    now: float,
+) -> tuple[int, list[str]]:
+    """Take up to `want` contacts that are due; return how many were looked at, and the keys."""
+    rows = (
+        await connection.execute(
+            select(
+                contacts.c.n,
+                contacts.c.position,
+                contacts.c.drawn,
+                contacts.c.accepted,
+                numbers.c.e164,
+                numbers.c.kind,
+            )
+            .join(
+                numbers,
+                and_(
+                    numbers.c.run_id == contacts.c.run_id,
+                    numbers.c.n == contacts.c.n,
+                    numbers.c.position == contacts.c.position,
+                ),
+            )
+            .where(
+                contacts.c.run_id == run_id,
+                contacts.c.lane == lane,
+                contacts.c.state == "due",
+                contacts.c.due_at <= now,
+            )
+            .order_by(contacts.c.due_at, contacts.c.n)
+            .limit(want)
+        )
+    ).all()
+    if not rows:
+        return 0, []
+    suppressed = await _suppressed(connection, run, purpose, [row.e164 for row in rows], now)
+    allowed: list[dict[str, Any]] = []
+    waiting: list[dict[str, Any]] = []
+    blocked: list[tuple[Any, Outcome, str]] = []
+    for row in rows:
+        if row.e164 in suppressed:
+            blocked.append((row, Outcome.SUPPRESSED, "suppressed"))
+            continue
+        if row.accepted >= per_contact:
+            blocked.append((row, Outcome.NOT_ALLOWED, "contact_cap"))
+            continue
+        answer = gate(Candidate(n=row.n, e164=row.e164, kind=row.kind), now)
+        if answer.allowed:
+            allowed.append(
+                {
+                    "key": attempt_key(run_id, row.n, row.drawn + 1),
+                    "run_id": run_id,
+                    "account_id": run.account_id,
+                    "n": row.n,
+                    "position": row.position,
+                    "e164": row.e164,
+                    "lane": lane,
+                    "token": token,
+                    "epoch": run.epoch,
+                    "rules_version": run.rules_version,
+                    "state": "reserved",
+                    "live": True,
+                    "reserved_at": now,
+                    "callable_until": answer.until,
+                }
+            )
+        elif answer.wait_until is not None:
+            waiting.append({"b_n": row.n, "b_due_at": answer.wait_until, "why": answer.why})
+        else:
+            blocked.append((row, Outcome.NOT_ALLOWED, answer.why))
+    keys = await _insert_attempts(store, connection, run_id, allowed, now)
+    if waiting:
+        await _make_wait(connection, run_id, run.rules_version, waiting, now)
+    if blocked:
+        await _block(
+            store,
+            connection,
+            run_id=run_id,
+            lane=lane,
+            version=run.rules_version,
+            blocked=blocked,
+            now=now,
+        )
+    return len(rows), keys
+
+
+async def _insert_attempts(
+    store: Store,
+    connection: AsyncConnection,
+    run_id: str,
+    allowed: list[dict[str, Any]],
+    now: float,
+) -> list[str]:
+    """Insert attempts; a number that is live elsewhere leaves its contact due a little later."""
+    if not allowed:
+        return []
+    inserted = {
+        row.key
+        for row in await connection.execute(
+            insert_ignore(store, attempts).returning(attempts.c.key), allowed
+        )
+    }
+    taken = [{"b_n": item["n"]} for item in allowed if item["key"] in inserted]
+    if taken:
+        await connection.execute(
+            update(contacts)
+            .where(contacts.c.run_id == run_id, contacts.c.n == bindparam("b_n"))
+            .values(state="live", drawn=contacts.c.drawn + 1),
+            taken,
+        )
+    elsewhere = [{"b_n": item["n"]} for item in allowed if item["key"] not in inserted]
+    if elsewhere:
+        await connection.execute(
+            update(contacts)
+            .where(contacts.c.run_id == run_id, contacts.c.n == bindparam("b_n"))
+            .values(due_at=now + LIVE_ELSEWHERE_DELAY),
+            elsewhere,
+        )
+    return [item["key"] for item in allowed if item["key"] in inserted]
+
+
+async def _make_wait(
+    connection: AsyncConnection,
+    run_id: str,
+    version: int,
+    waiting: list[dict[str, Any]],
+    now: float,
+) -> None:
+    await connection.execute(
+        update(contacts)
+        .where(contacts.c.run_id == run_id, contacts.c.n == bindparam("b_n"))
+        .values(due_at=bindparam("b_due_at")),
+        [{"b_n": item["b_n"], "b_due_at": item["b_due_at"]} for item in waiting],
+    )
+    await connection.execute(
+        insert(decisions),
+        [
+            {
+                "run_id": run_id,
+                "n": item["b_n"],
+                "attempt": None,
+                "at": now,
+                "what": "wait",
+                "outcome": None,
+                "why": item["why"],
+                "rule": None,
+                "rules_version": version,
+                "until": item["b_due_at"],
+            }
+            for item in waiting
+        ],
+    )
+
+
+async def _block(
+    store: Store,
+    connection: AsyncConnection,
+    *,
+    run_id: str,
+    lane: int,
+    version: int,
+    blocked: list[tuple[Any, Outcome, str]],
+    now: float,
+) -> None:
+    """Pass over numbers that may not be called: the contact's next one is tried, or it is done."""
+    counts = {
+        row.n: row.numbers
+        for row in await connection.execute(
+            select(numbers.c.n, func.count().label("numbers"))
+            .where(numbers.c.run_id == run_id, numbers.c.n.in_([row.n for row, _, _ in blocked]))
+            .group_by(numbers.c.n)
+        )
+    }
+    tally = Counter[str]()
+    changes, log = [], []
+    for row, outcome, why in blocked:
+        last = row.position + 1 >= counts[row.n] or why == "contact_cap"
+        if last:
+            tally[f"contact:{outcome.value}"] += 1
+        changes.append(
+            {
+                "b_n": row.n,
+                "b_state": "done" if last else "due",
+                "b_outcome": outcome.value if last else None,
+                "b_position": row.position if last else row.position + 1,
+            }
+        )
+        log.append(
+            {
+                "run_id": run_id,
+                "n": row.n,
+                "attempt": None,
+                "at": now,
+                "what": "blocked",
+                "outcome": outcome.value,
+                "why": why,
+                "rule": None,
+                "rules_version": version,
+                "until": None,
+            }
+        )
+    await connection.execute(
+        update(contacts)
+        .where(contacts.c.run_id == run_id, contacts.c.n == bindparam("b_n"))
+        .values(
+            state=bindparam("b_state"),
+            outcome=bindparam("b_outcome"),
+            position=bindparam("b_position"),
+            rule_uses=json.dumps([]),
+        ),
+        changes,
+    )
+    await connection.execute(insert(decisions), log)
+    await tally_up(store, connection, run_id, lane, tally)

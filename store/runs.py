@@ -1,0 +1,292 @@
+"""Runs: one execution of a campaign over one imported list.
+
+A run's state lives here and nowhere else: `pause` and `stop` write it first, so they bind every
+worker, also one that has lost touch with Temporal. Each change raises the run's epoch; an attempt
+reserved under an older epoch is never placed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.definition import Campaign, Frozen
+from store.engine import Store
+from store.schema import OPEN_RUN_STATES, accounts, attempts, rules, run_events, runs
+from store.upsert import insert_ignore
+
+RunState = Literal["preparing", "running", "paused", "stopping", "completed", "stopped", "failed"]
+PublicStatus = Literal["running", "paused", "completed", "stopped", "failed"]
+
+
+class RunError(Exception):
+    """A request about a run that cannot be met; the text is for people."""
+
+
+class Run(Frozen):
+    """A run as people see it; instants are seconds since 1970."""
+
+    id: str
+    account: str
+    campaign: str
+    state: RunState
+    reason: str
+    ends_as: str | None
+    epoch: int
+    rules_version: int
+    lanes: int
+    hang_up: bool
+    total: int
+    rejected: int
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+
+    @property
+    def status(self) -> PublicStatus:
+        """The state in the report's five words: a run that prepares or stops still runs."""
+        if self.state in {"preparing", "stopping"}:
+            return "running"
+        return self.state  # type: ignore[return-value]  # the two others were taken out above
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run may still place or hold calls."""
+        return self.state in OPEN_RUN_STATES
+
+
+def _run(row: Row[Any]) -> Run:
+    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public way to a row's names
+    fields = {name: values[name] for name in Run.model_fields if name != "account"}
+    return Run(account=values["account_id"], **fields)
+
+
+async def ensure_account(
+    store: Store, account: str, channels: int | None, calls_per_second: float | None
+) -> None:
+    """Create the account's row, or bring its caps up to date. Twice is the same as once."""
+    async with store.write() as connection:
+        await connection.execute(
+            insert_ignore(store, accounts),
+            {"id": account, "channels": channels, "calls_per_second": calls_per_second},
+        )
+        await connection.execute(
+            update(accounts)
+            .where(accounts.c.id == account)
+            .values(channels=channels, calls_per_second=calls_per_second)
+        )
+
+
+async def create_run(
+    store: Store, *, run_id: str, account: str, definition: Campaign, lanes: int = 1
+) -> None:
+    """Create a run in state `preparing`; nothing dials before `mark_ready`.
+
+    A run of the same campaign that was left in `preparing` by a killed import gives way. Raises
+    `RunError` when the campaign is already running on this account.
+    """
+    now = store.now()
+    async with store.write() as connection:
+        left = (
+            await connection.execute(
+                select(runs.c.id).where(
+                    runs.c.account_id == account,
+                    runs.c.campaign == definition.campaign,
+                    runs.c.state == "preparing",
+                )
+            )
+        ).scalars()
+        for stale in left.all():
+            await _write_state(
+                connection, stale, "failed", "its import was interrupted", now, ended_at=now
+            )
+        try:
+            await connection.execute(
+                insert(runs).values(
+                    id=run_id,
+                    account_id=account,
+                    campaign=definition.campaign,
+                    state="preparing",
+                    lanes=lanes,
+                    created_at=now,
+                )
+            )
+        except IntegrityError:
+            raise RunError(
+                f"campaign {definition.campaign} is already running; "
+                "`discador status` shows it, `discador stop` ends it"
+            ) from None
+        await connection.execute(
+            insert(rules).values(
+                run_id=run_id,
+                version=1,
+                definition=definition.model_dump_json(),
+                created_at=now,
+            )
+        )
+
+
+async def mark_ready(store: Store, run_id: str) -> None:
+    """Let a prepared run dial. Twice is the same as once; a run that has ended stays ended."""
+    now = store.now()
+    async with store.write() as connection:
+        run = await _locked(connection, run_id)
+        if run.state == "preparing":
+            await _write_state(connection, run_id, "running", "", now, started_at=now)
+
+
+async def _locked(connection: AsyncConnection, run_id: str) -> Run:
+    row = (
+        await connection.execute(select(runs).where(runs.c.id == run_id).with_for_update())
+    ).one_or_none()
+    if row is None:
+        raise RunError(f"there is no run {run_id}")
+    return _run(row)
+
+
+async def _write_state(
+    connection: AsyncConnection,
+    run_id: str,
+    state: RunState,
+    reason: str,
+    now: float,
+    **values: Any,
+) -> None:
+    epoch = (
+        await connection.execute(
+            update(runs)
+            .where(runs.c.id == run_id)
+            .values(state=state, reason=reason, epoch=runs.c.epoch + 1, **values)
+            .returning(runs.c.epoch)
+        )
+    ).scalar_one()
+    await connection.execute(
+        insert(run_events).values(run_id=run_id, at=now, state=state, reason=reason, epoch=epoch)
+    )
+
+
+async def get_run(store: Store, run_id: str) -> Run:
+    """Return one run. Raises `RunError` where there is none."""
+    async with store.read() as connection:
+        row = (await connection.execute(select(runs).where(runs.c.id == run_id))).one_or_none()
+    if row is None:
+        raise RunError(f"there is no run {run_id}; `discador status` lists them")
+    return _run(row)
+
+
+async def list_runs(store: Store, *, open_only: bool = False) -> list[Run]:
+    """Return the runs, newest first."""
+    query = select(runs).order_by(runs.c.created_at.desc())
+    if open_only:
+        query = query.where(runs.c.state.in_(OPEN_RUN_STATES))
+    async with store.read() as connection:
+        return [_run(row) for row in await connection.execute(query)]
+
+
+async def get_definition(store: Store, run_id: str) -> tuple[Campaign, int]:
+    """Return the run's campaign in its newest version, and that version."""
+    query = (
+        select(rules.c.definition, rules.c.version)
+        .where(rules.c.run_id == run_id)
+        .order_by(rules.c.version.desc())
+        .limit(1)
+    )
+    async with store.read() as connection:
+        row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise RunError(f"there is no run {run_id}")
+    return Campaign.model_validate_json(row.definition), row.version
+
+
+async def pause(store: Store, run_id: str, reason: str) -> Run:
+    """Stop placing, retries included; live calls go on. A paused run stays as it is."""
+    now = store.now()
+    async with store.write() as connection:
+        run = await _locked(connection, run_id)
+        if run.state == "running":
+            await _write_state(connection, run_id, "paused", reason, now)
+        elif run.state != "paused":
+            raise RunError(f"run {run_id} is {run.state}: only a running one can be paused")
+    return await get_run(store, run_id)
+
+
+async def resume(store: Store, run_id: str) -> Run:
+    """Go on after a pause. A running run stays as it is."""
+    now = store.now()
+    async with store.write() as connection:
+        run = await _locked(connection, run_id)
+        if run.state == "paused":
+            await _write_state(connection, run_id, "running", "", now)
+        elif run.state != "running":
+            raise RunError(f"run {run_id} is {run.state}: only a paused one can be resumed")
+    return await get_run(store, run_id)
+
+
+async def stop(
+    store: Store,
+    run_id: str,
+    reason: str,
+    *,
+    hang_up: bool = False,
+    ends_as: Literal["stopped", "failed"] = "stopped",
+) -> Run:
+    """Place nothing more; the run ends when its last call has ended. Twice is the same as once.
+
+    With `hang_up` live calls are ended too, also those that surface later. A stop can gain
+    `hang_up`, never lose it.
+    """
+    now = store.now()
+    async with store.write() as connection:
+        run = await _locked(connection, run_id)
+        if run.state in {"running", "paused", "preparing"}:
+            await _write_state(
+                connection, run_id, "stopping", reason, now, ends_as=ends_as, hang_up=hang_up
+            )
+        elif run.state == "stopping":
+            if hang_up and not run.hang_up:
+                await connection.execute(
+                    update(runs).where(runs.c.id == run_id).values(hang_up=True)
+                )
+        else:
+            raise RunError(f"run {run_id} has already ended: it is {run.state}")
+    return await get_run(store, run_id)
+
+
+async def open_attempts(connection: AsyncConnection, run_id: str) -> int:
+    """Return how many attempts of the run are reserved, posting or placed."""
+    query = select(func.count()).where(
+        attempts.c.run_id == run_id, attempts.c.state.in_(("reserved", "posting", "placed"))
+    )
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def close(store: Store, run_id: str) -> Run:
+    """End a run that has nothing left to do: `completed`, or what a stop asked for.
+
+    Raises `RunError` while an attempt is reserved, posting or placed. A run that has ended stays as
+    it is.
+    """
+    now = store.now()
+    async with store.write() as connection:
+        run = await _locked(connection, run_id)
+        if run.is_open:
+            held = await open_attempts(connection, run_id)
+            if held:
+                raise RunError(f"run {run_id} still has {held} attempts under way")
+            state: RunState = "completed"
+            if run.state == "stopping":
+                state = "failed" if run.ends_as == "failed" else "stopped"
+            await _write_state(connection, run_id, state, run.reason, now, ended_at=now)
+    return await get_run(store, run_id)
+
+
+async def abandon(store: Store, run_id: str, reason: str) -> None:
+    """Mark a run failed whose workflow never started; nothing of it was dialed."""
+    now = store.now()
+    async with store.write() as connection:
+        run = await _locked(connection, run_id)
+        if run.is_open and not await open_attempts(connection, run_id):
+            await _write_state(connection, run_id, "failed", reason, now, ended_at=now)

@@ -1,0 +1,300 @@
+"""Calls under way: what to poll, what ended, what nobody knows yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import and_, bindparam, func, or_, select, true, update
+
+from campaigns.definition import Frozen
+from campaigns.outcomes import CallFacts
+from campaigns.policy import Ended
+from store.engine import Store
+from store.placing import Placed, mark_late
+from store.schema import attempts, contacts, lanes, numbers, runs
+from store.settling import OVER
+
+ORPHANED_AFTER = 300.0
+"""Seconds without a sign of a lane after which any lane of the account tracks its calls."""
+
+
+class OpenAttempt(Frozen):
+    """An attempt that is posting or placed; instants in seconds since 1970."""
+
+    key: str
+    run_id: str
+    lane: int
+    state: str
+    api_id: int | None
+    posting_at: float
+    send_by: float
+    unsure_at: float | None
+    placed_at: float | None
+    hang_up_at: float | None
+    hang_up: bool
+    reads: int
+    next_read: float | None
+
+
+class EndedCall(Frozen):
+    """A call that the API reports as `finalizada`."""
+
+    key: str
+    facts: CallFacts
+    cost_brl: float | None
+
+
+class LaneWork(Frozen):
+    """How much a lane has left: attempts by state and whether a contact is due."""
+
+    reserved: int = 0
+    posting: int = 0
+    placed: int = 0
+    undecided: int = 0
+    contacts_due: bool = False
+
+    @property
+    def live(self) -> int:
+        """Attempts that are reserved, posting or placed."""
+        return self.reserved + self.posting + self.placed
+
+
+async def open_attempts(store: Store, run_id: str, lane: int) -> list[OpenAttempt]:
+    """Return the posting and placed attempts of the lane, and of the account's dead lanes."""
+    cutoff = store.now() - ORPHANED_AFTER
+    account = select(runs.c.account_id).where(runs.c.id == run_id).scalar_subquery()
+    query = (
+        select(
+            attempts.c.key,
+            attempts.c.run_id,
+            attempts.c.lane,
+            attempts.c.state,
+            attempts.c.api_id,
+            attempts.c.posting_at,
+            attempts.c.send_by,
+            attempts.c.unsure_at,
+            attempts.c.placed_at,
+            attempts.c.hang_up_at,
+            attempts.c.reads,
+            attempts.c.next_read,
+            runs.c.hang_up,
+        )
+        .join(runs, runs.c.id == attempts.c.run_id)
+        .outerjoin(
+            lanes, and_(lanes.c.run_id == attempts.c.run_id, lanes.c.lane == attempts.c.lane)
+        )
+        .where(
+            attempts.c.account_id == account,
+            attempts.c.live == true(),
+            attempts.c.state.in_(("posting", "placed")),
+            or_(
+                and_(attempts.c.run_id == run_id, attempts.c.lane == lane),
+                lanes.c.seen_at < cutoff,
+            ),
+        )
+        .order_by(attempts.c.placed_at)
+    )
+    async with store.read() as connection:
+        rows = (await connection.execute(query)).all()
+    return [OpenAttempt.model_construct(**row._asdict()) for row in rows]
+
+
+async def record_ended(store: Store, ended: Sequence[EndedCall]) -> int:
+    """Write finished calls down and free their numbers and channels; return how many were new."""
+    if not ended:
+        return 0
+    now = store.now()
+    async with store.write() as connection:
+        result = await connection.execute(
+            update(attempts)
+            .where(attempts.c.key == bindparam("b_key"), attempts.c.state == "placed")
+            .values(
+                state="ended",
+                live=False,
+                ended_at=now,
+                facts=bindparam("b_facts"),
+                cost_brl=bindparam("b_cost"),
+            ),
+            [
+                {
+                    "b_key": item.key,
+                    "b_facts": item.facts.model_dump_json(exclude_defaults=True),
+                    "b_cost": item.cost_brl,
+                }
+                for item in ended
+            ],
+        )
+    return max(result.rowcount, 0)
+
+
+async def keys_given_up(store: Store, found: Iterable[tuple[str, int]]) -> list[Placed]:
+    """Return the calls whose key had been judged `not_placed` or `unknown`, and note them as late.
+
+    `found` are keys with the API's call ids. Each is returned until it has been noted once.
+    """
+    by_key = dict(found)
+    if not by_key:
+        return []
+    async with store.write() as connection:
+        rows = await connection.execute(
+            select(attempts.c.key).where(
+                attempts.c.key.in_(list(by_key)),
+                attempts.c.state.in_(("not_placed", "unknown")),
+                attempts.c.api_id.is_(None),
+                attempts.c.late_id.is_(None),
+            )
+        )
+        late = [Placed(key=row.key, api_id=by_key[row.key]) for row in rows]
+        await mark_late(connection, late)
+    return late
+
+
+async def mark_read(store: Store, reads: Sequence[tuple[str, int, float]]) -> None:
+    """Keep, for unresolved attempts, how often the report was read and when to read it next."""
+    if not reads:
+        return
+    async with store.write() as connection:
+        await connection.execute(
+            update(attempts)
+            .where(attempts.c.key == bindparam("b_key"), attempts.c.state == "posting")
+            .values(reads=bindparam("b_reads"), next_read=bindparam("b_next")),
+            [{"b_key": key, "b_reads": count, "b_next": at} for key, count, at in reads],
+        )
+
+
+async def give_up(
+    store: Store, keys: Sequence[str], *, as_state: str, from_state: str, hold: float
+) -> int:
+    """Resolve attempts as `not_placed` or `unknown`; return how many were still `from_state`.
+
+    An `unknown` one keeps its number and its channel for `hold` seconds: it may be ringing.
+    """
+    if not keys:
+        return 0
+    now = store.now()
+    unknown = as_state == "unknown"
+    async with store.write() as connection:
+        result = await connection.execute(
+            update(attempts)
+            .where(attempts.c.key.in_(keys), attempts.c.state == from_state)
+            .values(
+                state=as_state,
+                live=unknown,
+                ended_at=now,
+                holds_until=now + hold if unknown else None,
+            )
+        )
+    return max(result.rowcount, 0)
+
+
+async def release_held(store: Store, run_id: str) -> int:
+    """Free numbers and channels that `unknown` attempts of the account have held long enough."""
+    account = select(runs.c.account_id).where(runs.c.id == run_id).scalar_subquery()
+    now = store.now()
+    due = and_(
+        attempts.c.account_id == account,
+        attempts.c.live == true(),
+        attempts.c.state == "unknown",
+        attempts.c.holds_until < now,
+    )
+    async with store.read() as connection:
+        if (await connection.execute(select(attempts.c.key).where(due).limit(1))).first() is None:
+            return 0
+    async with store.write() as connection:
+        result = await connection.execute(update(attempts).where(due).values(live=False))
+    return max(result.rowcount, 0)
+
+
+async def mark_hung_up(store: Store, keys: Sequence[str]) -> None:
+    """Note when the API was asked to end these calls."""
+    if keys:
+        async with store.write() as connection:
+            await connection.execute(
+                update(attempts).where(attempts.c.key.in_(keys)).values(hang_up_at=store.now())
+            )
+
+
+async def undecided(store: Store, run_id: str, lane: int, limit: int) -> list[Ended]:
+    """Return attempts that are over and not settled yet, oldest first.
+
+    They are returned until they are settled, so that a lost answer loses nobody.
+    """
+    left = (
+        select(func.count())
+        .select_from(numbers)
+        .where(
+            numbers.c.run_id == attempts.c.run_id,
+            numbers.c.n == attempts.c.n,
+            numbers.c.position > attempts.c.position,
+        )
+        .correlate(attempts)
+        .scalar_subquery()
+    )
+    query = (
+        select(
+            attempts.c.key,
+            attempts.c.state,
+            attempts.c.facts,
+            attempts.c.refusal,
+            contacts.c.accepted,
+            contacts.c.technical,
+            contacts.c.rule_uses,
+            left.label("numbers_left"),
+        )
+        .join(
+            contacts,
+            and_(contacts.c.run_id == attempts.c.run_id, contacts.c.n == attempts.c.n),
+        )
+        .where(
+            attempts.c.run_id == run_id,
+            attempts.c.lane == lane,
+            attempts.c.state.in_(OVER),
+            attempts.c.settled_at.is_(None),
+        )
+        .order_by(attempts.c.ended_at)
+        .limit(limit)
+    )
+    async with store.read() as connection:
+        rows = (await connection.execute(query)).all()
+    return [
+        Ended(
+            key=row.key,
+            how="call" if row.state == "ended" else row.state,
+            call=CallFacts.model_validate_json(row.facts) if row.facts else None,
+            refusal=json.loads(row.refusal).get("kind") if row.refusal else None,
+            accepted=row.accepted,
+            technical=row.technical + (row.state != "ended"),
+            numbers_left=row.numbers_left,
+            rule_uses=tuple(json.loads(row.rule_uses)),
+        )
+        for row in rows
+    ]
+
+
+async def lane_work(store: Store, run_id: str, lane: int) -> LaneWork:
+    """Return what the lane has left to do; it is finished when every part is zero."""
+    open_states = (
+        select(attempts.c.state, func.count().label("held"))
+        .where(
+            attempts.c.run_id == run_id,
+            attempts.c.lane == lane,
+            attempts.c.settled_at.is_(None),
+        )
+        .group_by(attempts.c.state)
+    )
+    due = (
+        select(contacts.c.n)
+        .where(contacts.c.run_id == run_id, contacts.c.lane == lane, contacts.c.state == "due")
+        .limit(1)
+    )
+    async with store.read() as connection:
+        held = {row.state: row.held for row in await connection.execute(open_states)}
+        waiting = (await connection.execute(due)).first() is not None
+    return LaneWork(
+        reserved=held.get("reserved", 0),
+        posting=held.get("posting", 0),
+        placed=held.get("placed", 0),
+        undecided=sum(count for state, count in held.items() if state in OVER),
+        contacts_due=waiting,
+    )
