@@ -19,6 +19,7 @@
     │   ├── DuplicateRefused         409, motivo 20
     │   ├── RateLimited              429; `retry_after` when the answer gave one
     │   └── NotImplementedByApi      501, motivo 30
+    ├── BadEvent                     a webhook's body that is not an event
     └── Unsure                       the request may have been carried out
         ├── ReadTimeout              written, and no answer came in time
         ├── WriteTimeout             it took too long to write
@@ -157,6 +158,10 @@ class RateLimited(Refused):
 
 class NotImplementedByApi(Refused):
     """The API does not implement this (501)."""
+
+
+class BadEvent(VoiceError):  # noqa: N818 - it names a fact, and the tree is read as facts
+    """Something posted to our webhook that is not an event of the API."""
 
 
 class Unsure(VoiceError):  # noqa: N818 - it names a fact, and the tree is read as facts

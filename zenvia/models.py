@@ -9,92 +9,30 @@ No model shows a phone number, a secret address or an unknown field in its `repr
 
 from __future__ import annotations
 
-import json
-import math
-import unicodedata
-from collections.abc import Iterable
-from datetime import UTC, datetime, tzinfo
-from functools import partial
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from zenvia.disconnect import DisconnectReason, parse_reason
+from zenvia.fields import Flag, Id, LocalMoment, Moment, Real, Text, Whole, Word
 
-_BRASILIA = ZoneInfo("America/Sao_Paulo")
-_MAX_ID = 2**63 - 1
-_TRUE = frozenset({"true", "1", "sim", "yes"})
-_FALSE = frozenset({"false", "0", "nao", "não", "no"})
+Modo = Literal[1, 2, 3]
+"""How to listen in: 1 escuta (nobody hears you), 2 sussurro (one leg does), 3 conferência (all)."""
 
+Perna = Literal["origem", "destino"]
 
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        text = value
-    elif isinstance(value, bool | int | float):
-        text = str(value)
-    else:
-        text = json.dumps(value, ensure_ascii=False, default=str)
-    return None if text is None else text.replace("\0", "").strip()
-
-
-def _word(value: Any) -> str | None:
-    text = _text(value)
-    return None if not text else unicodedata.normalize("NFC", text).casefold()
-
-
-def _whole(value: Any) -> int | None:
-    if isinstance(value, str):
-        value = value.strip()
-        if not (len(value) <= 19 and value.isascii() and value.lstrip("-").isdigit()):  # noqa: PLR2004 - digits of the largest 64-bit number
-            return None
-        try:
-            value = int(value)
-        except ValueError:
-            return None
-    if isinstance(value, float):
-        if not value.is_integer():
-            return None
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _MAX_ID:
-        return None
-    return value
-
-
-def _identity(value: Any) -> int:
-    number = _whole(value)
-    if number is None or number < 0:
-        raise ValueError("not an id")
-    return number
-
-
-def _real(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _flag(value: Any) -> bool | None:
-    if isinstance(value, bool):
-        return value
-    text = str(value).strip().casefold() if isinstance(value, str | int) else ""
-    return True if text in _TRUE else False if text in _FALSE else None
-
-
-def _moment(value: Any, *, zone: tzinfo) -> datetime | None:
-    if not isinstance(value, str | datetime):
-        return None
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
-        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
-        moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment
+TipoWebphone = Literal["floating", "embedded", "hidden"]
 
 
 def _leg(value: Any) -> Any:
@@ -103,20 +41,6 @@ def _leg(value: Any) -> Any:
 
 def _list(value: Any) -> Any:
     return value if isinstance(value, list) else []
-
-
-Text = Annotated[str | None, BeforeValidator(_text)]
-"""Text without surrounding space."""
-Word = Annotated[str | None, BeforeValidator(_word)]
-"""One of a set of words: NFC, case folded; empty reads as None."""
-Whole = Annotated[int | None, BeforeValidator(_whole)]
-Id = Annotated[int, BeforeValidator(_identity)]
-Real = Annotated[float | None, BeforeValidator(_real)]
-Flag = Annotated[bool | None, BeforeValidator(_flag)]
-Moment = Annotated[AwareDatetime | None, BeforeValidator(partial(_moment, zone=UTC))]
-"""A time; without an offset it is UTC, as observed at the top of an object."""
-LocalMoment = Annotated[AwareDatetime | None, BeforeValidator(partial(_moment, zone=_BRASILIA))]
-"""A time; without an offset it is Brasília's, as observed inside a leg."""
 
 
 class ApiObject(BaseModel):
@@ -212,3 +136,105 @@ class CreatedId(ApiObject):
     """The answer to a creation."""
 
     id: Id
+
+
+class ConferenceCall(ApiObject):
+    """One call into a conference room. Durations are seconds, or text as the API prints it."""
+
+    id: Whole = None
+    conferencia_id: Whole = None
+    url_gravacao: Annotated[Text, Field(repr=False)] = None
+    numero: Annotated[Text, Field(repr=False)] = None
+    data_criacao: Moment = None
+    data_inicio: LocalMoment = None
+    cli: Whole = None
+    tipo: Word = None
+    status: Word = None
+    duracao_segundos: Whole = None
+    duracao: Text = None
+    duracao_cobrada_segundos: Whole = None
+    duracao_cobrada: Text = None
+    duracao_falada_segundos: Whole = None
+    duracao_falada: Text = None
+    preco: Real = None
+
+
+_FLAT_KEYS = frozenset({"numero_destino", "duracao_segundos", "url_conferencia", "status"})
+
+
+class Conferencia(ApiObject):
+    """A conference room and the calls into it.
+
+    The API document prints two shapes. The declared one has `chamadas`; the flat one looks like a
+    single call, and reads as a room with that one call.
+    """
+
+    id: Id
+    data_criacao: Moment = None
+    data_termino: Moment = None
+    chamadas: tuple[ConferenceCall, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_either_shape(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        calls = value.get("chamadas")
+        if isinstance(calls, list | tuple):
+            kept = [call for call in calls if isinstance(call, Mapping | ConferenceCall)]
+            return {**value, "chamadas": kept}
+        if not _FLAT_KEYS & value.keys():
+            return {**value, "chamadas": []}
+        call = {
+            **value,
+            "id": None,
+            "conferencia_id": value.get("id"),
+            "numero": value.get("numero_destino"),
+        }
+        return {**value, "chamadas": [call]}
+
+
+class WebphoneUrl(ApiObject):
+    """The address that opens a ramal's webphone without a login: a secret, and short-lived.
+
+    Ask for a fresh one each time; never store or log it.
+    """
+
+    url: Annotated[str, Field(repr=False)]
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("not an address")
+        return value
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: the only origin with which to exchange messages."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def expires(self) -> datetime | None:
+        """When a signed address stops working; None for one that is not signed."""
+        given = parse_qs(urlsplit(self.url).query).get("expires", [""])[0]
+        try:
+            return datetime.fromtimestamp(int(given), UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+
+
+class CallEvent(Chamada):
+    """A webhook's word about a call: `chamada_fim` or `status_tempo_real`.
+
+    A hint and nothing more: it may come twice, late, out of order or from a stranger. What is true
+    is what `fetch_call` says.
+    """
+
+
+class AddedCall(ApiObject):
+    """The answer to adding a number to a conference, which is not documented."""
+
+    id: Whole = None

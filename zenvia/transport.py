@@ -1,14 +1,9 @@
 """One HTTP exchange with the Voice API: sent at most once, and every failure placed in our tree.
 
 The only module that imports httpx. httpx runs on aiohttp's connections (its own pool slows down
-with their number). Two facts about that stack decide how this module is written:
-
-* The class of a lower layer's exception does not tell whether bytes left (a server that hangs up
-  after reading a request arrives as httpx.ConnectTimeout). So each request carries a `_Gate`, and
-  only the gate decides: what fails before it opened is `NotSent`, what fails after it is `Unsure`.
-* aiohttp calls the trace hook for a chunk in the same step of the event loop in which it hands
-  headers and body to the socket, after any wait for a connection. The gate compares the clock
-  with the deadline there, opens once, and never opens for a request that was given up.
+with their number). The class of a lower layer's exception does not tell whether bytes left: a
+server that hangs up after reading a request arrives as httpx.ConnectTimeout. So only the gate of
+`zenvia.gate` decides: what fails before it opened is `NotSent`, what fails after it is `Unsure`.
 """
 
 from __future__ import annotations
@@ -17,12 +12,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
-from enum import Enum, auto
 from http import HTTPStatus
-from types import SimpleNamespace, TracebackType
-from typing import Any, Self
+from types import TracebackType
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -30,7 +23,13 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from zenvia import errors
+from zenvia.gate import Gate, State, current_gate, trace_config
 
+Sink = Callable[[Mapping[str, str]], Callable[[bytes], object] | None]
+"""Shown the headers of a success, gives what takes its body, or None to have it in the answer."""
+
+_Given = TypeVar("_Given")
+_Result = TypeVar("_Result")
 _Late = type[errors.WriteTimeout] | type[errors.TotalTimeout]
 
 _KEEPALIVE = 4.0  # seconds; the API announces that it closes idle connections after 5
@@ -62,108 +61,10 @@ class Answer:
     body: bytes
 
 
-class _State(Enum):
-    CLOSED = auto()
-    OPEN = auto()
-    EXPIRED = auto()
-    GIVEN_UP = auto()
-
-
-class _Withheld(Exception):  # noqa: N818 - a signal to the layers below, never seen above
-    """Raised into aiohttp so that it writes nothing."""
-
-
 class _SinkFailed(Exception):  # noqa: N818 - carries the caller's own error past the map
     def __init__(self, error: Exception) -> None:
         super().__init__()
         self.error = error
-
-
-class _Gate:
-    """Whether one request may be written; it opens at most once."""
-
-    __slots__ = (
-        "_answer_within",
-        "_clock",
-        "_send_by",
-        "_timer",
-        "has_body",
-        "state",
-        "waiting_for",
-    )
-
-    def __init__(
-        self,
-        *,
-        has_body: bool,
-        send_by: float | None,
-        clock: Callable[[], float],
-        timer: asyncio.Timeout,
-        answer_within: float,
-    ) -> None:
-        self.has_body = has_body
-        self.waiting_for: type[errors.NotSent] = errors.ConnectTimeout
-        self.state = _State.CLOSED
-        self._send_by = send_by
-        self._clock = clock
-        self._timer = timer
-        self._answer_within = answer_within
-
-    def open(self) -> None:
-        """Last act before bytes are written; raises `_Withheld` when they must not be."""
-        if self.state is not _State.CLOSED:
-            raise _Withheld
-        answer_by = asyncio.get_running_loop().time() + self._answer_within
-        if answer_by < (self._timer.when() or 0.0):
-            self._timer.reschedule(answer_by)
-        if self._send_by is not None and self._clock() > self._send_by:
-            self.state = _State.EXPIRED
-            raise _Withheld
-        self.state = _State.OPEN
-
-    def give_up(self) -> None:
-        if self.state is _State.CLOSED:
-            self.state = _State.GIVEN_UP
-
-
-_gate: ContextVar[_Gate] = ContextVar("gate")
-
-
-async def _headers_hook(_session: Any, _context: SimpleNamespace, _params: Any) -> None:
-    """Guard the headers, before they are buffered: the last stop for a request without a body.
-
-    aiohttp sends GET and DELETE a second time, by itself, when a kept connection turns out to be
-    dead; here that second time is stopped, because nothing is sent twice by any layer.
-    """
-    gate = _gate.get()
-    if not gate.has_body:
-        gate.open()
-    elif gate.state is not _State.CLOSED:
-        raise _Withheld
-
-
-async def _chunk_hook(_session: Any, _context: SimpleNamespace, _params: Any) -> None:
-    """Guard each chunk of the body; the first one leaves together with the headers."""
-    gate = _gate.get()
-    if gate.state is not _State.OPEN:
-        gate.open()
-
-
-async def _queued_hook(_session: Any, _context: SimpleNamespace, _params: Any) -> None:
-    _gate.get().waiting_for = errors.PoolTimeout
-
-
-async def _connecting_hook(_session: Any, _context: SimpleNamespace, _params: Any) -> None:
-    _gate.get().waiting_for = errors.ConnectTimeout
-
-
-def _trace_config() -> aiohttp.TraceConfig:
-    config = aiohttp.TraceConfig()
-    config.on_request_headers_sent.append(_headers_hook)
-    config.on_request_chunk_sent.append(_chunk_hook)
-    config.on_connection_queued_start.append(_queued_hook)
-    config.on_connection_create_start.append(_connecting_hook)
-    return config
 
 
 NOT_SENT: Mapping[type[Exception], type[errors.NotSent]] = {
@@ -264,7 +165,7 @@ class HttpTransport:
                 ssl=transport.ssl_context,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            trace_configs=[_trace_config()],
+            trace_configs=[trace_config()],
             trust_env=False,
         )
         self._http = httpx.AsyncClient(
@@ -301,14 +202,14 @@ class HttpTransport:
         send_by: float | None = None,
         clock: Callable[[], float] = time.time,
         total: float | None = None,
-        sink: Callable[[bytes], object] | None = None,
+        sink: Sink | None = None,
     ) -> Answer:
         """Send one request once and read the whole answer.
 
         Raises `NotSent` or `Unsure`; whatever the HTTP code, an answer is returned. A cancellation
         passes through as it is: after it nothing more is written, but what was, was. `total`
-        overrides the total limit. With a `sink`, the body of a 200 goes there piece by piece and
-        not into the answer; what the sink raises passes through.
+        overrides the total limit. A `sink` is shown the headers of a 200 and may give a function
+        that takes the body piece by piece; the answer then has none. What it raises passes through.
 
         Errors carry no cause: the layers below keep the address with its query, and the headers
         with the token, in theirs.
@@ -317,14 +218,14 @@ class HttpTransport:
             raise RuntimeError("the client is not open: use it in `async with`")
         deadline = asyncio.get_running_loop().time() + (total or self._timeouts.total)
         timer = asyncio.timeout_at(deadline)
-        gate = _Gate(
+        gate = Gate(
             has_body=body is not None,
             send_by=send_by,
             clock=clock,
             timer=timer,
             answer_within=self._timeouts.write + self._timeouts.read,
         )
-        reset = _gate.set(gate)
+        reset = current_gate.set(gate)
         status = 0
         try:
             async with timer:
@@ -339,7 +240,12 @@ class HttpTransport:
                 timer.reschedule(deadline)
                 status = response.status_code
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                content = await _read(response, sink if status == HTTPStatus.OK else None)
+                try:
+                    wanted = sink if status == HTTPStatus.OK else None
+                    take = None if wanted is None else _outside(wanted, headers)
+                    content = await _read(response, take)
+                finally:
+                    await response.aclose()
                 return Answer(status, headers, content)
         except _SinkFailed as failed:
             failure: Exception = failed.error
@@ -351,15 +257,15 @@ class HttpTransport:
             failure = self._placed(exc, gate, late=late, operation=operation, status=status)
         finally:
             gate.give_up()
-            _gate.reset(reset)
+            current_gate.reset(reset)
         raise failure
 
     def _placed(
-        self, exc: Exception, gate: _Gate, *, late: _Late | None, operation: str, status: int
+        self, exc: Exception, gate: Gate, *, late: _Late | None, operation: str, status: int
     ) -> errors.VoiceError:
         kind: type[errors.VoiceError]
-        opened = gate.state is _State.OPEN
-        if gate.state is _State.EXPIRED:
+        opened = gate.state is State.OPEN
+        if gate.state is State.EXPIRED:
             kind = errors.DeadlinePassed
         elif late is not None and opened:
             kind = late
@@ -373,19 +279,21 @@ class HttpTransport:
         return kind(message, operation=operation)
 
 
-async def _read(response: httpx.Response, sink: Callable[[bytes], object] | None) -> bytes:
+async def _read(response: httpx.Response, take: Callable[[bytes], object] | None) -> bytes:
     content = bytearray()
-    try:
-        async for chunk in response.aiter_bytes():
-            if sink is None:
-                content += chunk
-                if len(content) > _MAX_ANSWER:
-                    raise httpx.DecodingError("too large")
-                continue
-            try:
-                sink(chunk)
-            except Exception as error:  # noqa: BLE001 - it is raised again, past the map
-                raise _SinkFailed(error) from None
-    finally:
-        await response.aclose()
+    async for chunk in response.aiter_bytes():
+        if take is not None:
+            _outside(take, chunk)
+            continue
+        content += chunk
+        if len(content) > _MAX_ANSWER:
+            raise httpx.DecodingError("too large")
     return bytes(content)
+
+
+def _outside(function: Callable[[_Given], _Result], given: _Given) -> _Result:
+    """Call the caller's function so that what it raises is not taken for ours."""
+    try:
+        return function(given)
+    except Exception as error:  # noqa: BLE001 - it is raised again, past the map
+        raise _SinkFailed(error) from None
