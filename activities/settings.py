@@ -55,7 +55,14 @@ def _store_url(value: str) -> str:
         raise ValueError(
             "must be sqlite:///path/to/file.db or postgresql://user:password@host/database"
         )
+    if scheme == "sqlite":
+        return sqlite_url(Path(rest.removeprefix("/")))
     return value
+
+
+def sqlite_url(path: Path) -> str:
+    """Name a SQLite file as a store; absolute, so that it means the same to every process."""
+    return f"sqlite:///{path.absolute()}"
 
 
 def _header_value(value: SecretStr) -> SecretStr:
@@ -78,7 +85,7 @@ class Settings(BaseModel):
     )
     number_format: Literal["e164", "ddd"] = Field(default="e164", alias="ZENVIA_NUMBER_FORMAT")
     store_url: Annotated[str, AfterValidator(_store_url)] = Field(
-        default=DEFAULT_STORE_URL, alias="DISCADOR_STORE_URL"
+        default=DEFAULT_STORE_URL, validate_default=True, alias="DISCADOR_STORE_URL"
     )
     account_channels: int | None = Field(
         default=None, ge=1, le=100_000, alias="DISCADOR_ACCOUNT_CHANNELS"

@@ -1,4 +1,4 @@
-"""The Temporal server of the embedded stack: where its binary is, how it is run, when it answers."""
+"""The Temporal server of the embedded stack: its binary, its command line, when it answers."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ import pytest
 
 from activities.settings import (
     DEFAULT_BASE_URL,
-    DEFAULT_STORE_URL,
     SettingsError,
     is_loopback,
     load_settings,
@@ -29,7 +28,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     """An empty environment means the public API, a local SQLite file, no token and no caps."""
     settings = load_settings({})
     assert settings.base_url == DEFAULT_BASE_URL
-    assert settings.store_url == DEFAULT_STORE_URL
+    assert settings.store_url == f"sqlite:///{Path.cwd()}/.discador/discador.db"
     assert settings.access_token is None
     assert settings.account_channels is None
     assert settings.account_calls_per_second is None
@@ -70,6 +69,19 @@ def test_a_store_that_processes_cannot_share_is_refused(url: str) -> None:
     """The store is a file or a server that worker and command line can both open."""
     with pytest.raises(SettingsError, match="DISCADOR_STORE_URL"):
         load_settings({"DISCADOR_STORE_URL": url})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("sqlite:///calls.db", f"sqlite:///{Path.cwd()}/calls.db"),
+        ("sqlite:////var/lib/calls.db", "sqlite:////var/lib/calls.db"),
+        ("postgresql://u:p@db/calls", "postgresql://u:p@db/calls"),
+    ],
+)
+def test_a_store_means_the_same_to_every_process(given: str, expected: str) -> None:
+    """A relative file is made absolute, since the worker may run in another directory."""
+    assert load_settings({"DISCADOR_STORE_URL": given}).store_url == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,34 @@
+"""Ctrl-C, SIGTERM and a closed terminal end a command in order, at any time."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from console.failures import CommandError
+
+T = TypeVar("T")
+
+
+def run_interruptible(main: Callable[[], Awaitable[T]], farewell: Callable[[], str]) -> T:
+    """Run `main` to its end. The first signal cancels it, so that it can clean up; the next one
+    cancels the cleaning up, which then takes the short way.
+
+    Raises `CommandError` with `farewell()` when it was interrupted.
+    """
+
+    async def body() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # not under nohup
+            loop.add_signal_handler(signal.SIGHUP, task.cancel)
+        return await main()
+
+    try:
+        return asyncio.run(body())
+    except asyncio.CancelledError:
+        raise CommandError(farewell()) from None

@@ -1,0 +1,134 @@
+"""The report of a run, as tables for people and as JSON for programs; and the rejected rows."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from console.failures import CommandError
+from console.progress import span, words
+from store.reporting import Report, RowNote
+
+ROWS_ON_SCREEN = 8
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def report_json(report: Report, rows: Sequence[RowNote]) -> str:
+    """Write the report as JSON; `rejected_rows` and `notes` say what happened to single rows."""
+    document = report.model_dump(mode="json")
+    document["rejected_rows"] = [_row_document(row) for row in rows if not row.kept]
+    document["notes"] = [_row_document(row) for row in rows if row.kept]
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def _row_document(row: RowNote) -> dict[str, object]:
+    return row.model_dump(mode="json", exclude={"kept"})
+
+
+def write_json(target: str, report: Report, rows: Sequence[RowNote]) -> None:
+    """Write the report to a file, or to standard output for `-`; replaces what was there."""
+    text = report_json(report, rows)
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(target).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"The report cannot be written to {target}: {error.strerror}") from None
+
+
+def print_report(console: Console, report: Report) -> None:
+    """Print the report: how it ended, what became of the contacts, what the calls came to."""
+    title = Text.assemble((report.campaign, "bold"), f"  run {report.run}  ")
+    title.append(report.status, style="green" if report.status == "completed" else "yellow")
+    if report.reason:
+        title.append(f": {report.reason}")
+    console.print(title, soft_wrap=True)
+    contacts = _counts("contacts", report.contacts.by_outcome, report.contacts.total)
+    calls = _counts("calls", report.attempts.by_status, report.attempts.total)
+    side_by_side = Table.grid(padding=(0, 4))
+    side_by_side.add_row(contacts, calls)
+    console.print(side_by_side)
+    for line in _further_lines(report):
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def _counts(title: str, counts: dict[str, int], total: int) -> Table:
+    table = Table(title=None, show_footer=True, pad_edge=False)
+    table.add_column(title, footer="total")
+    table.add_column("", justify="right", footer=str(total))
+    table.add_column("", justify="right", footer="")
+    for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        share = f"{100 * count / total:.1f} %" if total else ""
+        table.add_row(words(name), str(count), share)
+    return table
+
+
+def _further_lines(report: Report) -> list[str]:
+    attempts = report.attempts
+    apart = {
+        "could not be decided (unknown)": attempts.unknown,
+        "refused by the API": attempts.refused,
+        "never sent": attempts.not_sent,
+        "lost on the way and proven not placed": attempts.not_placed,
+        "surfaced late and hung up": attempts.late,
+    }
+    lines = [f"cost: R$ {report.cost_brl:.2f}"]
+    if report.started_at and report.ended_at:
+        begun, ended = map(datetime.fromisoformat, (report.started_at, report.ended_at))
+        took = span((ended - begun).total_seconds())
+        lines.append(f"from {report.started_at} to {report.ended_at} ({took})")
+    if any(apart.values()):
+        told = ", ".join(f"{count} {what}" for what, count in apart.items() if count)
+        lines.append(f"attempts beside these calls: {told}")
+    return lines
+
+
+def print_rows(console: Console, rows: Sequence[RowNote], everything: Path) -> None:
+    """Print the first rejected rows and remarks, and say how many more the file holds."""
+    for kept, heading in ((False, "rejected"), (True, "taken with a remark")):
+        chosen = [row for row in rows if row.kept is kept]
+        if not chosen:
+            continue
+        number = f"{len(chosen)} row{'s' if len(chosen) > 1 else ''}"
+        console.print(f"{number} of the list {heading}:", highlight=False)
+        for row in chosen[:ROWS_ON_SCREEN]:
+            column = f" ({row.column})" if row.column else ""
+            console.print(
+                f"  line {row.line}{column}: {row.message} [{row.reason}]",
+                soft_wrap=True,
+                highlight=False,
+                markup=False,
+            )
+        if len(chosen) > ROWS_ON_SCREEN:
+            console.print(f"  and {len(chosen) - ROWS_ON_SCREEN} more", highlight=False)
+    if rows:
+        console.print(f"all of them: {everything}", soft_wrap=True, highlight=False)
+
+
+def write_rows(path: Path, rows: Sequence[RowNote]) -> None:
+    """Write every rejected row and remark as CSV; replaces what was there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(("line", "id", "column", "kept", "reason", "message"))
+        for row in rows:
+            cells = (row.line, row.external_id, row.column, row.kept, row.reason, row.message)
+            writer.writerow([_cell(cell) for cell in cells])
+
+
+def _cell(value: object) -> str:
+    """Write a cell so that no spreadsheet takes it for a formula."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
