@@ -50,7 +50,9 @@ _SHEET_ERROR = re.compile(
 _FRACTION = re.compile(r"([0-9]{8,})[.,]([0-9]{1,2})", re.ASCII)
 
 _SERVICE = re.compile(r"1[0-9]{2}|911|103[0-9]{1,2}|105[0-9]|106[0-9]{1,2}", re.ASCII)
-_NON_GEOGRAPHIC = re.compile(r"(?:55)?0?(?:800|300|303|500|900)[0-9]{6,7}", re.ASCII)
+_NON_GEOGRAPHIC = re.compile(
+    r"0(?:800|300|303|500|900)[0-9]{6,7}|(?:55)?(?:800|300|303|500|900)[0-9]{7}", re.ASCII
+)
 _SHARED_COST = re.compile(r"(?:300[0-9]|400[0-9]|4020)[0-9]{4}", re.ASCII)
 _SHARED_PREFIXES = ("3003", "3004", "4003", "4004")
 _COLLECT = re.compile(r"90[0-9]{10,}", re.ASCII)

@@ -130,6 +130,7 @@ def test_a_number_without_area_code_needs_the_default() -> None:
     assert (number.e164, number.area_code_added) == (LANDLINE, True)
     assert accepted("99123-4567", "48").e164 == "+5548991234567"
     assert accepted("90123-4567", "48").e164 == "+5548901234567"
+    assert accepted("90012-3456", "48").e164 == "+5548900123456"
 
 
 @pytest.mark.parametrize(
