@@ -1,0 +1,461 @@
+"""Whether a number may be called at an instant, until when, else from when, and by which rules.
+
+`evaluate` is the one decision function of plan, explain, reserve and place. It looks at facts and
+at an instant, never at a clock, a store or the network, and the same data versions give the same
+answer. `HoursOracle` is the same function for one campaign, made for thousands of questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from functools import cached_property, lru_cache, partial
+from typing import Final, Literal, NamedTuple
+
+from campaigns import areas
+from campaigns.calendar import Calendar, DataVersions, HolidayKind
+from campaigns.clocks import Clocks, to_instant, to_microseconds, zone_data_version
+from campaigns.definition import Campaign, RuleOverride
+from campaigns.opening import DAYS, CallingHours
+from campaigns.packs import (
+    AttemptLimits,
+    Automation,
+    Cause,
+    Confidence,
+    NumberKind,
+    Packs,
+    Rule,
+    describe_limits,
+    shipped_packs,
+)
+from campaigns.scalars import Frozen
+from campaigns.timeline import HoursRule, Stretch, Timeline
+
+DEFAULT_MARGIN: Final = timedelta(minutes=5)
+"""How long a call may last where the campaign does not say: a call starts only if it can end by
+the close of the hours."""
+
+OWN_HOURS: Final = "calling-hours"
+MARGIN: Final = "margin"
+ALWAYS: Final = "always"
+
+_WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class Terms(Frozen):
+    """What a campaign says that bears on whether it may call.
+
+    `hours` None means that nothing was written: the polite profile holds. `registries` are the
+    names of suppression lists at hand and fresh enough. `limits` are the caps as written.
+    """
+
+    purpose: Cause
+    automation: Automation = "person"
+    recording: bool = False
+    hours: CallingHours | Literal["always"] | None = None
+    margin: timedelta = DEFAULT_MARGIN
+    overrides: tuple[RuleOverride, ...] = ()
+    registries: frozenset[str] = frozenset()
+    sector: str | None = None
+    limits: AttemptLimits = AttemptLimits()
+
+    @classmethod
+    def of(cls, campaign: Campaign, registries: Iterable[str] = ()) -> Terms:
+        """Take the terms out of a campaign."""
+        written = campaign.limits.per_number
+        return Terms(
+            purpose=campaign.purpose,
+            automation=campaign.automation,
+            recording=campaign.call.gravar_audio,
+            hours=campaign.calling_hours,
+            margin=campaign.call.max_duration or DEFAULT_MARGIN,
+            overrides=campaign.overrides,
+            registries=frozenset(registries),
+            limits=AttemptLimits(
+                per_day=written.per_day, per_month=written.per_month, min_gap=written.min_gap
+            ),
+        )
+
+
+class CallFacts(Frozen):
+    """One call to be judged. `ufs` and `zones` empty: those of the area code."""
+
+    terms: Terms
+    ddd: str
+    kind: NumberKind = "movel"
+    ufs: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
+
+
+class Reason(Frozen):
+    """A link in the chain of a decision. `met` says whether something required is there."""
+
+    rule: str
+    law: str
+    text: str
+    blocks: bool
+    effect: Literal[
+        "hours", "margin", "deny", "require", "limit", "duty", "override", "expired", "always"
+    ]
+    confidence: Confidence | None = None
+    met: bool | None = None
+
+
+class Verdict(Frozen):
+    """The decision. Instants are UTC.
+
+    `callable_until` is the last instant at which the call may start, the margin taken off; None
+    where it may not be called, or where no end is in sight. `next` is the next instant at which it
+    may, where it may not now; None where it may, or never will. The reasons that block come first.
+    """
+
+    callable: bool
+    callable_until: datetime | None
+    next: datetime | None
+    reasons: tuple[Reason, ...]
+    versions: DataVersions
+
+    @cached_property
+    def why(self) -> str:
+        """The id of the first rule that blocks; empty where none does."""
+        return next((reason.rule for reason in self.reasons if reason.blocks), "")
+
+
+class Unmet(Frozen):
+    """Something that rules require before the campaign may start, and for which area codes."""
+
+    reason: Reason
+    ddds: tuple[str, ...]
+
+
+class _Place(NamedTuple):
+    ufs: tuple[str, ...]
+    zones: tuple[str, ...]
+    kind: NumberKind
+
+
+class HoursOracle:
+    """Answers for one campaign's terms and one set of data; made once, asked often.
+
+    An answer that was given before, for the same place and stretch of time, costs a look-up.
+    Threads may share an oracle. Neither making it nor importing it loads the `holidays` package.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        *,
+        packs: Packs | None = None,
+        calendar: Calendar | None = None,
+        clocks: Clocks | None = None,
+    ) -> None:
+        self.terms = terms
+        self.packs = shipped_packs() if packs is None else packs
+        self._calendar = Calendar(self.packs.holidays()) if calendar is None else calendar
+        self._clocks = _CLOCKS if clocks is None else clocks
+        self._overrides = {override.rule: override.reason for override in terms.overrides}
+        self._by_code: dict[tuple[str, NumberKind], Timeline[Verdict]] = {}
+        self._by_place: dict[_Place, Timeline[Verdict]] = {}
+
+    @cached_property
+    def versions(self) -> DataVersions:
+        """The data that the answers rest on."""
+        return DataVersions(
+            tzdata=zone_data_version(),
+            holidays=self._calendar.version,
+            packs=self.packs.digest,
+        )
+
+    def evaluate(
+        self,
+        ddd: str,
+        at: datetime,
+        kind: NumberKind = "movel",
+        *,
+        ufs: tuple[str, ...] = (),
+        zones: tuple[str, ...] = (),
+    ) -> Verdict:
+        """Judge a call to an area code at an instant with an offset.
+
+        `ufs` and `zones` replace those of the area code where the contact's own are known.
+        ValueError for an area code that is not in use, an unknown zone, or local time alone.
+        """
+        return self._timeline(ddd, kind, ufs, zones).at(to_microseconds(at))
+
+    def at_seconds(self, ddd: str, seconds: float, kind: NumberKind = "movel") -> Verdict:
+        """Judge a call at an instant in seconds since 1970; the short way for a store's clock."""
+        timeline = self._by_code.get((ddd, kind)) or self._timeline(ddd, kind, (), ())
+        return timeline.at(round(seconds * 1_000_000))
+
+    def limits(self, ddd: str, day: date) -> AttemptLimits:
+        """Give the caps on attempts at one number: as written, else polite; packs narrow them."""
+        written = self.terms.limits
+        if self.terms.hours == "always":
+            return written
+        place = self._place(ddd, "movel", (), ())
+        limits = AttemptLimits()
+        for rule in self._applied(self.packs.rules("unwritten"), place):
+            if rule.limit is not None and rule.in_force(day):
+                limits = limits.tightened(rule.limit)
+        limits = limits.model_copy(update=written.model_dump(exclude_none=True))
+        for rule in self._applied(self.packs.rules(), place):
+            if rule.limit is not None and rule.in_force(day) and rule.id not in self._overrides:
+                limits = limits.tightened(rule.limit)
+        return limits
+
+    def unmet(self, ddds: Iterable[str], day: date) -> tuple[Unmet, ...]:
+        """Give what stands against starting a campaign that calls these area codes."""
+        found: dict[str, tuple[Reason, list[str]]] = {}
+        for ddd in sorted(set(ddds)):
+            for reason in self._standing(self._place(ddd, "movel", (), ()), day):
+                if reason.met is False:
+                    found.setdefault(reason.rule, (reason, []))[1].append(ddd)
+        return tuple(Unmet(reason=reason, ddds=tuple(codes)) for reason, codes in found.values())
+
+    def _place(
+        self, ddd: str, kind: NumberKind, ufs: tuple[str, ...], zones: tuple[str, ...]
+    ) -> _Place:
+        if not areas.is_area_code(ddd):
+            raise ValueError(f"{ddd} is not an area code in use")
+        return _Place(ufs or areas.ufs(ddd), zones or areas.zones(ddd), kind)
+
+    def _timeline(
+        self, ddd: str, kind: NumberKind, ufs: tuple[str, ...], zones: tuple[str, ...]
+    ) -> Timeline[Verdict]:
+        known = None if ufs or zones else self._by_code.get((ddd, kind))
+        if known is not None:
+            return known
+        place = self._place(ddd, kind, ufs, zones)
+        timeline = self._by_place.get(place)
+        if timeline is None:
+            rules = self._hours_rules(place)
+            for zone in (*place.zones, *(zone for rule in rules for zone in rule.zones)):
+                self._clocks.zone(zone)
+            timeline = Timeline(
+                rules, self._clocks, place.zones, self.terms.margin, partial(self._verdict, place)
+            )
+            self._by_place[place] = timeline
+        if not (ufs or zones):
+            self._by_code[ddd, kind] = timeline
+        return timeline
+
+    # -- which rules hold ----------------------------------------------------------------------
+
+    def _applied(self, rules: Iterable[Rule], place: _Place) -> list[Rule]:
+        """Give the rules that are about such a call, whatever the day."""
+        return [rule for rule in rules if self._matches(rule, place) and self._knows(rule)]
+
+    def _matches(self, rule: Rule, place: _Place) -> bool:
+        when, terms = rule.when, self.terms
+        return (
+            (not when.uf or bool(set(when.uf) & set(place.ufs)))
+            and (not when.purpose or terms.purpose in when.purpose)
+            and (not when.automation or terms.automation in when.automation)
+            and (not when.kind or place.kind in when.kind)
+            and (not when.sector or terms.sector is None or terms.sector in when.sector)
+        )
+
+    def _knows(self, rule: Rule) -> bool:
+        return not rule.when.sector or self.terms.sector is not None
+
+    def _own_hours(self) -> CallingHours | None:
+        return self.terms.hours if isinstance(self.terms.hours, CallingHours) else None
+
+    def _hours_rules(self, place: _Place) -> list[HoursRule]:
+        if self.terms.hours == "always":
+            return []
+        rules = []
+        own = self._own_hours()
+        if own is not None:
+            optional = own.optional_holidays or (
+                "closed" if self.terms.purpose == "sales" else "open"
+            )
+            kinds: list[HolidayKind] = ["national", "state"] if own.holidays == "closed" else []
+            kinds += ["optional"] if optional == "closed" else []
+            zones = place.zones if own.timezone == "contact" else (own.timezone,)
+            closed = partial(self._closing, tuple(kinds), place.ufs, frozenset(own.extra_dates))
+            rules.append(HoursRule(OWN_HOURS, zones, own, closed))
+        else:
+            polite = self._applied(self.packs.rules("unwritten"), place)
+            rules += [self._compiled(rule, place) for rule in polite if rule.allow is not None]
+            if not rules:
+                raise ValueError(f"no default hours are known for {self.terms.purpose} calls")
+        rules += [
+            self._compiled(rule, place)
+            for rule in self._applied(self.packs.rules(), place)
+            if rule.effect in {"hours", "deny"} and rule.id not in self._overrides
+        ]
+        return rules
+
+    def _compiled(self, rule: Rule, place: _Place) -> HoursRule:
+        closed = partial(self._closing, rule.holidays, place.ufs, frozenset[date]())
+        return HoursRule(
+            rule.id, place.zones, rule.allow, closed, rule.valid_from, rule.valid_until
+        )
+
+    def _closing(
+        self,
+        kinds: tuple[HolidayKind, ...],
+        ufs: tuple[str, ...],
+        extra: frozenset[date],
+        day: date,
+    ) -> str | None:
+        for kind in kinds:
+            name = self._calendar.holiday(day, kind, ufs)
+            if name is not None:
+                return name
+        return "a date that the campaign excludes" if day in extra else None
+
+    # -- words ---------------------------------------------------------------------------------
+
+    def _verdict(self, place: _Place, stretch: Stretch) -> Verdict:
+        if self.terms.hours == "always":
+            reasons: tuple[Reason, ...] = (_NO_LIMIT,)
+        else:
+            day = self._clocks.part_at(place.zones[0], stretch.start).day
+            blocking = [self._blocking(*closed) for closed in stretch.closed]
+            blocking.sort(key=lambda reason: reason.effect != "deny")
+            if not stretch.open and not blocking:
+                blocking.append(self._too_late())
+            blocked = {reason.rule for reason in blocking}
+            standing = [r for r in self._standing(place, day) if r.rule not in blocked]
+            reasons = (*blocking, *standing)
+        return Verdict(
+            callable=stretch.open,
+            callable_until=None if stretch.last is None else to_instant(stretch.last),
+            next=None if stretch.next is None else to_instant(stretch.next),
+            reasons=reasons,
+            versions=self.versions,
+        )
+
+    def _too_late(self) -> Reason:
+        minutes = self.terms.margin / timedelta(minutes=1)
+        return Reason(
+            rule=MARGIN,
+            law="the campaign's own rule",
+            text=f"A call that may last {minutes:g} min would not end before the hours close.",
+            blocks=True,
+            effect="margin",
+        )
+
+    def _blocking(self, hours_rule: HoursRule, day: date, zone: str) -> Reason:
+        rule = self._rules_by_id.get(hours_rule.id)
+        if hours_rule.hours is None:
+            detail = ""
+        elif (holiday := hours_rule.closed(day)) is not None:
+            detail = f"Closed on {day.isoformat()}: {holiday}."
+        else:
+            windows = " and ".join(map(str, hours_rule.windows(day))) or "closed"
+            detail = f"On {_WEEKDAYS[day.weekday()]} {day.isoformat()}: {windows} ({zone})."
+        if rule is None:
+            return Reason(
+                rule=OWN_HOURS,
+                law="the campaign's own rule",
+                text=f"Outside the hours of the campaign. {detail}",
+                blocks=True,
+                effect="hours",
+            )
+        return _reason(rule, f"{rule.text} {detail}".rstrip(), blocks=True)
+
+    def _standing(self, place: _Place, day: date) -> list[Reason]:
+        """Give the links of the chain that do not block on this local day."""
+        if self.terms.hours == "always":
+            return []
+        own = self._own_hours()
+        reasons = [] if own is None else [_own_hours_reason(own)]
+        unwritten = [
+            rule
+            for rule in self.packs.rules("unwritten")
+            if self._matches(rule, place) and (rule.allow is None or own is None)
+        ]
+        regular = [rule for rule in self.packs.rules() if self._matches(rule, place)]
+        reasons += [self._link(rule, day) for rule in (*unwritten, *regular)]
+        return reasons
+
+    def _link(self, rule: Rule, day: date) -> Reason:
+        if not rule.in_force(day):
+            past = rule.valid_until is not None and day > rule.valid_until
+            word = f"ended on {rule.valid_until}" if past else f"begins on {rule.valid_from}"
+            return _reason(rule, f"Not applied, it {word}: {rule.text}", effect="expired")
+        if rule.id in self._overrides:
+            text = f"Set aside by the campaign ({self._overrides[rule.id]}): {rule.text}"
+            return _reason(rule, text, effect="override")
+        if not self._knows(rule):
+            sectors = ", ".join(rule.when.sector)
+            return _reason(rule, f"Only for callers in {sectors}: {rule.text}", effect="duty")
+        if rule.require is not None:
+            missing = self._missing(rule)
+            text = f"{rule.text} {missing}".rstrip()
+            return _reason(rule, text, met=not missing)
+        if rule.limit is not None:
+            return _reason(rule, f"{rule.text} Cap: {describe_limits(rule.limit)}.")
+        return _reason(rule, rule.text)
+
+    def _missing(self, rule: Rule) -> str:
+        assert rule.require is not None
+        if rule.require.recording and not self.terms.recording:
+            return "The campaign does not record: set call.gravar_audio to true."
+        registry = rule.require.registry
+        if registry is not None and registry not in self.terms.registries:
+            return f"The list {registry} is missing or too old: import it as a suppression list."
+        return ""
+
+    @cached_property
+    def _rules_by_id(self) -> dict[str, Rule]:
+        rules = (*self.packs.rules("unwritten"), *self.packs.rules())
+        return {rule.id: rule for rule in rules}
+
+
+def evaluate(facts: CallFacts, at: datetime) -> Verdict:
+    """Judge one call at an instant with an offset. ValueError as `HoursOracle.evaluate`."""
+    oracle = _oracle(facts.terms)
+    return oracle.evaluate(facts.ddd, at, facts.kind, ufs=facts.ufs, zones=facts.zones)
+
+
+@lru_cache(maxsize=32)
+def _oracle(terms: Terms) -> HoursOracle:
+    return HoursOracle(terms)
+
+
+def _reason(
+    rule: Rule,
+    text: str,
+    *,
+    blocks: bool = False,
+    effect: Literal["override", "expired", "duty"] | None = None,
+    met: bool | None = None,
+) -> Reason:
+    return Reason(
+        rule=rule.id,
+        law=rule.law,
+        text=text,
+        blocks=blocks,
+        effect=effect or rule.effect,
+        confidence=rule.confidence,
+        met=met,
+    )
+
+
+def _own_hours_reason(hours: CallingHours) -> Reason:
+    days = ", ".join(
+        f"{day} {' and '.join(map(str, windows))}"
+        for number, day in enumerate(DAYS)
+        if (windows := hours.windows(number))
+    )
+    return Reason(
+        rule=OWN_HOURS,
+        law="the campaign's own rule",
+        text=f"The campaign calls {days}.",
+        blocks=False,
+        effect="hours",
+    )
+
+
+_CLOCKS: Final = Clocks()
+_NO_LIMIT: Final = Reason(
+    rule=ALWAYS,
+    law="none: only where the API's address is a loopback one",
+    text="calling_hours: always switches off hours, rule packs and politeness.",
+    blocks=False,
+    effect="always",
+)
