@@ -94,7 +94,7 @@ class Example(Frozen):
 
     `at` is local time of the area code unless it has an offset. `gives`: `allowed` or `blocked` by
     this rule, `met` or `unmet` for what it requires, `applies` for caps and duties, `silent` where
-    the rule is not about such a call.
+    the rule is not about such a call, `expired` outside its dates.
     """
 
     ddd: str
@@ -104,7 +104,7 @@ class Example(Frozen):
     sector: str | None = None
     recording: Flag = False
     registries: Annotated[tuple[str, ...], OneOrMany] = ()
-    gives: Literal["allowed", "blocked", "met", "unmet", "applies", "silent"]
+    gives: Literal["allowed", "blocked", "met", "unmet", "applies", "expired", "silent"]
 
 
 class Rule(Frozen):
