@@ -123,22 +123,38 @@ class CallOperations(Session):
                 envelope.dados(answer, operation=operation.name, token=self._token)
             return await audio.keep(answer.status)
 
-    async def listen_in(self, id: int, numero: str, modo: Modo) -> None:  # noqa: A002 - the API's own name
+    async def listen_in(
+        self,
+        id: int,  # noqa: A002 - the API's own name
+        numero: str,
+        modo: Modo,
+        *,
+        send_by: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """Ring `numero` and let it listen to a running call. Twice rings twice.
 
-        Raises `ParameterRefused`, `NotActive`.
+        Raises `ParameterRefused`, `NotActive`; `send_by` and `clock` as in `create_call`.
         """
         body = {"numero": self._written(numero), "modo": modo}
-        await self._dados(operations.LISTEN_IN, id=id, body=body)
+        await self._dados(operations.LISTEN_IN, id=id, body=body, send_by=send_by, clock=clock)
 
-    async def transfer(self, id: int, numero: str, perna: Perna) -> None:  # noqa: A002 - the API's own name
+    async def transfer(
+        self,
+        id: int,  # noqa: A002 - the API's own name
+        numero: str,
+        perna: Perna,
+        *,
+        send_by: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """Move one leg of a running call to `numero`; the other leg is disconnected.
 
         Twice transfers the transferred call once more. Raises `ParameterRefused`, `NotActive`,
-        `NotFound`.
+        `NotFound`; `send_by` and `clock` as in `create_call`.
         """
         body = {"numero": self._written(numero), "perna": perna}
-        await self._dados(operations.TRANSFER, id=id, body=body)
+        await self._dados(operations.TRANSFER, id=id, body=body, send_by=send_by, clock=clock)
 
     async def rate_call(self, id: int, nota: int, comentario: str | None = None) -> None:  # noqa: A002 - the API's own name
         """Rate a call from 1 to 5; a comment has 1,000 characters at most. The last one stays."""

@@ -113,14 +113,22 @@ def read(model: type[Model], value: Any, operation: Operation) -> Model:
     )
 
 
+def may_go_on(rows: int, limite: int) -> bool:
+    """Whether more rows may follow a page of so many, of which `limite` were asked for.
+
+    A page of the API's default length counts as full even when more was asked for, so a server
+    that ignores `limite` does not end a report early.
+    """
+    return rows >= limite or rows == _DEFAULT_PAGE
+
+
 async def pages(
     fetch: Callable[[int], Awaitable[Sequence[Model]]], limite: int, operation: Operation
 ) -> AsyncIterator[Model]:
     """Give the rows of all pages, up to a short page.
 
-    A page of the API's default length counts as full even when more was asked for, so a server
-    that ignores `limite` does not end the report early. One that ignores `posicao` gives the same
-    page again and again: `Undecodable`. A row that moved from one page to the next comes once.
+    An API that ignores `posicao` gives the same page again and again: `Undecodable`. A row that
+    moved from one page to the next comes once.
     """
     posicao = 0
     before: frozenset[object] = frozenset()
@@ -133,7 +141,7 @@ async def pages(
             )
         for row in fresh:
             yield row
-        if len(page) < limite and len(page) != _DEFAULT_PAGE:
+        if not may_go_on(len(page), limite):
             return
         before = frozenset(map(_identity, page))
         posicao += len(page)
