@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
+from campaigns.attempts import DialingRules, Ended, Step
 from campaigns.definition import Frozen
-from campaigns.policy import DialingRules, Ended, Step
 
 RunStateName = Literal[
     "preparing", "running", "paused", "stopping", "completed", "stopped", "failed"
@@ -90,4 +92,4 @@ class CloseResult(Frozen):
 
     state: RunStateName
     reason: str = ""
-    by_outcome: dict[str, int] = {}
+    by_outcome: dict[str, int] = Field(default_factory=dict)

@@ -14,7 +14,8 @@ from activities.messages import (
     PrepareResult,
     RulesInput,
 )
-from campaigns.policy import DialingRules, dialing_rules
+from campaigns.attempts import DialingRules
+from campaigns.policy import dialing_rules
 from store import placing, reporting, runs
 from store.engine import Store
 

@@ -94,6 +94,8 @@ class Settings(BaseModel):
         default=None, gt=0, le=10_000, alias="DISCADOR_ACCOUNT_CALLS_PER_SECOND"
     )
 
+    task_queue: str = Field(default="discador", max_length=200, alias="DISCADOR_TASK_QUEUE")
+
     @property
     def loopback(self) -> bool:
         """Whether the API is on this machine, so that no person can be reached by it."""

@@ -19,7 +19,7 @@ from activities.messages import (
     PrepareResult,
     RulesInput,
 )
-from campaigns.policy import DialingRules
+from campaigns.attempts import DialingRules
 
 
 @activity.defn

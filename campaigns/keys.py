@@ -7,9 +7,11 @@ ledger shows it at most once.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _KEY = re.compile(r"[0-9a-z]{4,16}\.[0-9a-z]{1,8}\.[0-9a-z]{1,6}")
+_COLUMN = re.compile(r"\{([^{}]*)\}")
 MAX_LENGTH = 40
 
 
@@ -35,6 +37,11 @@ def attempt_key(run_id: str, contact: int, attempt: int) -> str:
 def tags_with(key: str, own: str) -> str:
     """Return the `tags` of a call: the key first, then what the campaign wants to say."""
     return f"{key} {own}".strip()
+
+
+def fill(text: str, columns: Mapping[str, str]) -> str:
+    """Return `text` with every `{column}` replaced by the contact's value, empty where unknown."""
+    return _COLUMN.sub(lambda match: columns.get(match[1], ""), text)
 
 
 def key_in(tags: str | None) -> str | None:

@@ -11,12 +11,8 @@ not known is never read as a failure of the person.
 from __future__ import annotations
 
 import unicodedata
-from enum import StrEnum
-from typing import Literal
 
-from campaigns.definition import Frozen
-
-LegName = Literal["contact", "other"]
+from campaigns.attempts import CallFacts, LegFacts, LegName, Outcome
 
 ANSWERED_STATUS = "atendida"
 VOICEMAIL_SUBSTATUS = "maquina_origem"
@@ -29,50 +25,6 @@ UNREACHABLE = frozenset({20, 27})
 REJECTED = frozenset({21, 29})
 INVALID = frozenset({1, 22, 28})
 TECHNICAL = frozenset({34, 41, 42, 44, 102, 111, 127})
-
-
-class Outcome(StrEnum):
-    """What an attempt came to. A contact ends with the outcome of its last attempt."""
-
-    ANSWERED = "answered"
-    VOICEMAIL = "voicemail"
-    BUSY = "busy"
-    NO_ANSWER = "no_answer"
-    UNREACHABLE = "unreachable"
-    REJECTED = "rejected"
-    INVALID_NUMBER = "invalid_number"
-    OTHER_LEG = "other_leg"
-    TECHNICAL = "technical"
-    HUNG_UP = "hung_up"
-    NEVER_RAN = "never_ran"
-    REFUSED = "refused"
-    NOT_SENT = "not_sent"
-    NOT_PLACED = "not_placed"
-    UNKNOWN = "unknown"
-    SUPPRESSED = "suppressed"
-    NOT_ALLOWED = "not_allowed"
-    OTHER = "other"
-
-
-class LegFacts(Frozen):
-    """One leg of a finished call. `reason` is the disconnect code, `talked` is in seconds."""
-
-    status: str | None = None
-    reason: int | None = None
-    talked: int = 0
-    total: int = 0
-    substatus: str | None = None
-
-
-class CallFacts(Frozen):
-    """A finished call. `voicemail_detection` is the call's `detecta_caixa`, null if absent."""
-
-    contact: LegFacts
-    other: LegFacts
-    voicemail_detection: bool | None = None
-    contact_rings_first: bool = True
-    hung_up: bool = False
-    """We asked the API to end this call."""
 
 
 def fold(text: str | None) -> str:

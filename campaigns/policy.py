@@ -10,24 +10,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from campaigns.definition import Campaign, Frozen, RetryRule
-from campaigns.outcomes import CallFacts, LegName, Outcome, classify, failing_leg, fold
+from campaigns.attempts import CallFacts, DialingRules, Ended, LegName, Outcome, Step
+from campaigns.definition import Campaign, RetryRule
+from campaigns.outcomes import classify, failing_leg, fold
 
 MAX_TECHNICAL = 25
 """Attempts in a row, for one contact, that may come to nothing before the contact is given up."""
 
 TECHNICAL_DELAYS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Seconds before the next try after the n-th attempt in a row that never became a call."""
-
-RefusalClass = Literal["number", "pacing", "account", "campaign", "other"]
-
-
-class DialingRules(Frozen):
-    """The part of a campaign that the workflow decides by. It holds no personal data."""
-
-    version: int = 1
-    retry: tuple[RetryRule, ...] = ()
-    total_per_contact: int = 5
 
 
 def dialing_rules(campaign: Campaign, version: int) -> DialingRules:
@@ -37,44 +28,6 @@ def dialing_rules(campaign: Campaign, version: int) -> DialingRules:
         retry=campaign.retry,
         total_per_contact=campaign.limits.per_contact.total,
     )
-
-
-class Ended(Frozen):
-    """An attempt that is over and waits for a decision.
-
-    `how` tells how it ended: a finished call (then `call` is there) or an attempt that never became
-    one. `rule_uses` counts, for each retry rule, how often it has acted for the current number.
-    """
-
-    key: str
-    how: Literal["call", "refused", "not_sent", "not_placed", "unknown"]
-    call: CallFacts | None = None
-    refusal: RefusalClass | None = None
-    accepted: int = 0
-    """Calls of this contact that the API has accepted so far, this one included."""
-    technical: int = 0
-    """Attempts in a row that never became a call, this one included."""
-    numbers_left: int = 0
-    """Numbers of the contact after the current one."""
-    rule_uses: tuple[int, ...] = ()
-
-
-class Step(Frozen):
-    """What to do with the contact.
-
-    `delay` is in seconds. `rule` is the index in the retry table, and `why` a short code for the
-    decisions that no rule made.
-    """
-
-    key: str
-    action: Literal["retry", "next_number", "final"]
-    outcome: Outcome
-    delay: float = 0.0
-    rule: int | None = None
-    why: str = ""
-    version: int = 1
-    suppress: bool = False
-    """Never call this number again, in any campaign."""
 
 
 def _holds(rule: RetryRule, call: CallFacts, failed: LegName, outcome: Outcome) -> bool:

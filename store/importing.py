@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from campaigns.contacts import ContactRow, Note, RejectedRow
 from sqlalchemy import func, insert, select, update
 
+from campaigns.contacts import ContactRow, Note, RejectedRow
 from campaigns.definition import Frozen
 from store.engine import Store
 from store.schema import contacts, numbers, rejected_rows, runs

@@ -10,12 +10,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import Field
 from sqlalchemy import bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.definition import Frozen
 from store.engine import Store
-from store.pacing import draw_slots, pace_of
+from store.pacing import Pace, draw_slots, pace_of
 from store.reserving import lock_account
 from store.schema import accounts, attempts, contacts, runs, suppressions
 
@@ -30,6 +31,8 @@ class Claim(Frozen):
     e164: str
     slot: float
     send_by: float
+    columns: dict[str, str] = Field(default_factory=dict)
+    """The contact's row of the list, where the campaign's tags ask for it."""
 
 
 class Placed(Frozen):
@@ -74,12 +77,14 @@ async def claim(
     calls_per_second: float,
     per_contact: int,
     purpose: str,
-) -> list[Claim]:
+    with_columns: bool = False,
+) -> tuple[list[Claim], Pace]:
     """Move attempts from `reserved` to `posting` and give each its slot; commit before any POST.
 
     Checks in the same statement that the run is `running` under the attempt's epoch, that the
     contact may still be called when its slot comes, suppression and the cap. What does not pass
-    stays `reserved`. A second caller for the same key wins nothing.
+    stays `reserved`. A second caller for the same key wins nothing. Returns the claims in the order
+    of `keys`, and the pace that their slots were drawn at.
     """
     async with store.write() as connection:
         run = await lock_account(connection, run_id)
@@ -124,9 +129,17 @@ async def claim(
                     ),
                 )
                 .values(state="posting", posting_at=now, send_by=send_by)
-                .returning(attempts.c.key, attempts.c.e164)
+                .returning(attempts.c.key, attempts.c.e164, attempts.c.n)
             )
         ).all()
+        columns: dict[int, str] = {}
+        if with_columns and won:
+            found = await connection.execute(
+                select(contacts.c.n, contacts.c.columns).where(
+                    contacts.c.run_id == run_id, contacts.c.n.in_([row.n for row in won])
+                )
+            )
+            columns = {row.n: row.columns for row in found}
         slots = await draw_slots(
             connection,
             run_id=run_id,
@@ -137,10 +150,17 @@ async def claim(
         )
     order = {key: index for index, key in enumerate(keys)}
     won = sorted(won, key=lambda row: order[row.key])
-    return [
-        Claim(key=row.key, e164=row.e164, slot=slot, send_by=send_by)
+    claims = [
+        Claim(
+            key=row.key,
+            e164=row.e164,
+            slot=slot,
+            send_by=send_by,
+            columns=json.loads(columns.get(row.n, "{}")),
+        )
         for row, slot in zip(won, slots, strict=True)
     ]
+    return claims, pace
 
 
 async def draw_again(
@@ -211,10 +231,9 @@ async def record(store: Store, results: Sequence[PostResult]) -> list[Placed]:
             if isinstance(result, Placed)
             and result.key in states
             and states[result.key].state in {"not_placed", "unknown"}
-            and states[result.key].api_id != result.api_id
         ]
         await mark_late(connection, late)
-    return late
+    return [item for item in late if states[item.key].state == "not_placed"]
 
 
 async def _accept(

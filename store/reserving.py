@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Row, and_, bindparam, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.attempts import Outcome, Step
 from campaigns.definition import Frozen
 from campaigns.keys import attempt_key
-from campaigns.outcomes import Outcome
-from campaigns.policy import Step
 from store.engine import Store
 from store.pacing import Pace, pace_of
 from store.runs import RunState
@@ -78,6 +77,8 @@ class Reservation(Frozen):
     pace: Pace
     due_now: bool = False
     next_due: float | None = None
+    limited_by_pacing: bool = False
+    """More channels were free than slots within the horizon."""
     settled: int = 0
     hang_up: bool = False
     rules_version: int = 1
@@ -104,8 +105,7 @@ async def lock_account(connection: AsyncConnection, run_id: str) -> Row[Any]:
         .where(runs.c.id == run_id)
         .with_for_update()
     )
-    row: Row[Any] = (await connection.execute(query)).one()  # type: ignore[assignment]  # named use
-    return row
+    return cast("Row[Any]", (await connection.execute(query)).one())
 
 
 async def give_back(
@@ -163,9 +163,9 @@ async def _free_channels(
             .group_by(attempts.c.run_id)
         )
     ).all()
-    free = channels - sum(row.held for row in held if row.run_id == run_id)
+    free = channels - sum(int(row.held) for row in held if row.run_id == run_id)
     if run.channels is not None:
-        free = min(free, run.channels - sum(row.held for row in held))
+        free = min(free, run.channels - sum(int(row.held) for row in held))
     return max(free, 0)
 
 
@@ -202,7 +202,7 @@ async def settle_and_reserve(
 
     Reserves at most what pacing sends within `horizon` seconds and what the channels leave free.
     The same token returns the same attempts, as far as they are still to be posted; reserved rows
-    of older tokens of the lane are given back first. Nothing is reserved unless the run is `running`.
+    of older tokens of the lane are given back first. Only a `running` run reserves.
     """
     async with store.write() as connection:
         run = await lock_account(connection, run_id)
@@ -226,9 +226,11 @@ async def settle_and_reserve(
             )
         ).all()
         keys = [row.key for row in mine if row.state == "reserved"]
+        limited = bool(keys)
         if not mine and run.state == "running":
             free = await _free_channels(connection, run_id, run, channels)
-            want = min(free, pace.slots_within(horizon, now))
+            slots = pace.slots_within(horizon, now)
+            want, limited = min(free, slots), slots < free
             for _ in range(MAX_ROUNDS):
                 if len(keys) >= want:
                     break
@@ -264,6 +266,7 @@ async def settle_and_reserve(
         pace=pace,
         due_now=next_due is not None and next_due <= now,
         next_due=next_due,
+        limited_by_pacing=limited,
         settled=settled,
         hang_up=run.hang_up,
         rules_version=run.rules_version,

@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.outcomes import Outcome
-from campaigns.policy import Step
+from campaigns.attempts import Outcome, Step
 from store.engine import Store
 from store.schema import attempts, contacts, decisions
 from store.upsert import add_tally

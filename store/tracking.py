@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import and_, bindparam, func, or_, select, true, update
 
+from campaigns.attempts import CallFacts, Ended
 from campaigns.definition import Frozen
-from campaigns.outcomes import CallFacts
-from campaigns.policy import Ended
 from store.engine import Store
 from store.placing import Placed, mark_late
 from store.schema import attempts, contacts, lanes, numbers, runs
@@ -129,25 +128,28 @@ async def record_ended(store: Store, ended: Sequence[EndedCall]) -> int:
 
 
 async def keys_given_up(store: Store, found: Iterable[tuple[str, int]]) -> list[Placed]:
-    """Return the calls whose key had been judged `not_placed` or `unknown`, and note them as late.
+    """Note calls whose key had been given up, and return those judged `not_placed`: end them.
 
-    `found` are keys with the API's call ids. Each is returned until it has been noted once.
+    `found` are keys with the API's call ids. The call of an attempt that was parked as `unknown` is
+    noted too and goes on: nobody was called in its place. Each is returned once.
     """
     by_key = dict(found)
     if not by_key:
         return []
+    given_up = select(attempts.c.key, attempts.c.state).where(
+        attempts.c.key.in_(list(by_key)),
+        attempts.c.state.in_(("not_placed", "unknown")),
+        attempts.c.api_id.is_(None),
+        attempts.c.late_id.is_(None),
+    )
+    async with store.read() as connection:
+        if (await connection.execute(given_up.limit(1))).first() is None:
+            return []
     async with store.write() as connection:
-        rows = await connection.execute(
-            select(attempts.c.key).where(
-                attempts.c.key.in_(list(by_key)),
-                attempts.c.state.in_(("not_placed", "unknown")),
-                attempts.c.api_id.is_(None),
-                attempts.c.late_id.is_(None),
-            )
-        )
-        late = [Placed(key=row.key, api_id=by_key[row.key]) for row in rows]
-        await mark_late(connection, late)
-    return late
+        rows = (await connection.execute(given_up)).all()
+        late = [(Placed(key=row.key, api_id=by_key[row.key]), row.state) for row in rows]
+        await mark_late(connection, [item for item, _ in late])
+    return [item for item, state in late if state == "not_placed"]
 
 
 async def mark_read(store: Store, reads: Sequence[tuple[str, int, float]]) -> None:

@@ -1,0 +1,368 @@
+"""The dialing turn of a lane: settle, reserve, place, and track until there is news.
+
+One activity does all four, because a turn costs six events of history whatever it carries, and
+because tracking must go on while calls are placed. What each part did is in the store before the
+next begins, so a turn can be cut anywhere and done again: the same token reserves the same
+attempts, each of which is posted at most once, ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from temporalio import activity
+
+from activities.gates import build_gate
+from activities.messages import AdvanceInput, AdvanceResult
+from activities.posting import Job, Pacer, Poster
+from activities.tracking import Tracker, TrackRules
+from campaigns.attempts import Ended
+from campaigns.definition import Campaign
+from campaigns.keys import fill, tags_with
+from campaigns.numbers import PhoneNumber, may_be_dialed, normalise
+from store import placing, reserving, runs, tracking
+from store.engine import Store
+from store.placing import Claim, NotSent
+from store.reserving import Gate, Reservation
+from zenvia.client import VoiceClient
+from zenvia.models import NewCall
+
+BATCH = 500
+"""Attempts that one turn reports at most."""
+CHUNK_SECONDS = 0.25
+"""Intents are committed for no more than what pacing sends in this time."""
+LOOK_AHEAD = 0.12
+"""Seconds before the last slot at which a turn may end: the next one is on its way by then."""
+SHORTEST_HORIZON = 0.5
+LONGEST_HORIZON = 5.0
+PER_TURN = 5
+"""Attempts that a turn carries at least where pacing is slow, as far as the horizon allows."""
+STATE_CHECK = 1.0
+CHANNEL_WAIT = 1.0
+"""Seconds until a lane asks again whose due contacts found no free channel of the account."""
+
+_log = structlog.get_logger("discador.dialing")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run's campaign as the dialing turn needs it, for one version of its rules."""
+
+    definition: Campaign
+    version: int
+    gate: Gate
+    connect_to: str
+    track: TrackRules
+
+    @property
+    def horizon(self) -> float:
+        """Seconds of pacing that one turn reserves."""
+        wanted = PER_TURN / self.definition.pacing.calls_per_second
+        return min(max(SHORTEST_HORIZON, wanted), LONGEST_HORIZON)
+
+
+def new_call(plan: Plan, claim: Claim) -> NewCall:
+    """Return the call for a claimed attempt: the contact on its leg, the key first in the tags."""
+    call = plan.definition.call
+    origin = call.contact_leg == "origem"
+    return NewCall(
+        numero_origem=claim.e164 if origin else plan.connect_to,
+        numero_destino=plan.connect_to if origin else claim.e164,
+        gravar_audio=call.gravar_audio or None,
+        bina_origem=_number(call.bina_origem),
+        bina_destino=_number(call.bina_destino),
+        detecta_caixa_origem=call.detecta_caixa_origem or None,
+        tags=tags_with(claim.key, fill(call.tags, claim.columns)),
+    )
+
+
+def _number(text: str | None) -> str | None:
+    """Return a number of our own as E.164; a ramal or a short code stays as it is written."""
+    if text is None:
+        return None
+    number = normalise(text)
+    return number.e164 if isinstance(number, PhoneNumber) else text
+
+
+class DialingActivities:
+    """Built in the worker; holds what makes tracking cheap, and nothing that counts."""
+
+    def __init__(
+        self,
+        store: Store,
+        client: VoiceClient,
+        poster: Poster,
+        *,
+        loopback: bool,
+        http_total: float,
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._poster = poster
+        self._loopback = loopback
+        self._http_total = http_total
+        self._plans: dict[str, Plan] = {}
+        self._trackers: dict[tuple[str, int], Tracker] = {}
+
+    @activity.defn(name="advance")
+    async def advance(self, request: AdvanceInput) -> AdvanceResult:
+        """Do one turn of a lane and return when somebody has to decide something.
+
+        Twice with the same token is the same as once: what was settled stays settled, what was
+        reserved is returned again, what was posted is never posted again.
+        """
+        turn = _Turn(self, request)
+        return await turn.run()
+
+    async def plan(self, run_id: str) -> Plan:
+        """Return the run's plan in its newest version."""
+        definition, version = await runs.get_definition(self._store, run_id)
+        known = self._plans.get(run_id)
+        if known is not None and known.version == version:
+            return known
+        total = self._http_total
+        call = definition.call
+        plan = Plan(
+            definition=definition,
+            version=version,
+            gate=build_gate(definition, loopback=self._loopback),
+            connect_to=_number(call.connect_to) or call.connect_to,
+            track=TrackRules(
+                contact_leg=call.contact_leg,
+                quiet=definition.reconcile.quiet.total_seconds(),
+                park=definition.reconcile.then == "park",
+                http_total=total,
+                max_ring=call.max_ring.total_seconds() if call.max_ring else None,
+                max_duration=call.max_duration.total_seconds() if call.max_duration else None,
+            ),
+        )
+        self._plans[run_id] = plan
+        return plan
+
+    def tracker(self, run_id: str, lane: int, rules: TrackRules) -> Tracker:
+        """Return what this process remembers of a lane's calls."""
+        tracker = self._trackers.get((run_id, lane))
+        if tracker is None:
+            tracker = Tracker(self._store, self._client, self._poster, run_id, lane, rules)
+            self._trackers[run_id, lane] = tracker
+        tracker.rules = rules
+        return tracker
+
+    def forget(self, run_id: str, lane: int) -> None:
+        """Drop what is remembered of a lane that has finished."""
+        self._trackers.pop((run_id, lane), None)
+        if not any(run == run_id for run, _ in self._trackers):
+            self._plans.pop(run_id, None)
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return self._store
+
+    @property
+    def poster(self) -> Poster:
+        """Where POSTs are sent from."""
+        return self._poster
+
+
+class _Turn:
+    """One execution of `advance`."""
+
+    def __init__(self, owner: DialingActivities, request: AdvanceInput) -> None:
+        self._owner = owner
+        self._request = request
+        self._store = owner.store
+        self._poster = owner.poster
+        self._posted = 0
+
+    async def run(self) -> AdvanceResult:
+        request = self._request
+        plan = await self._owner.plan(request.run)
+        definition = plan.definition
+        reservation = await reserving.settle_and_reserve(
+            self._store,
+            run_id=request.run,
+            lane=request.lane,
+            token=request.token,
+            steps=request.steps,
+            channels=definition.pacing.channels,
+            calls_per_second=definition.pacing.calls_per_second,
+            per_contact=definition.limits.per_contact.total,
+            purpose=definition.purpose.value,
+            horizon=plan.horizon,
+            gate=plan.gate,
+        )
+        tracker = self._owner.tracker(request.run, request.lane, plan.track)
+        placing_task = asyncio.create_task(self._place(plan, reservation))
+        try:
+            return await self._until_news(reservation, tracker, placing_task)
+        finally:
+            placing_task.cancel()
+            await asyncio.gather(placing_task, return_exceptions=True)
+
+    async def _until_news(
+        self,
+        reservation: Reservation,
+        tracker: Tracker,
+        placing_task: asyncio.Task[None],
+    ) -> AdvanceResult:
+        started = self._store.now()
+        next_poll = started
+        checked = started
+        while True:
+            activity.heartbeat()
+            if self._store.now() >= next_poll:
+                _, next_poll = await tracker.step()
+            if placing_task.done():
+                placing_task.result()
+                result = await self._result(reservation, started)
+                if result is not None:
+                    return result
+            if activity.is_worker_shutdown():
+                return await self._changed(reservation.state)
+            now = self._store.now()
+            if now - checked >= STATE_CHECK:
+                checked = now
+                run = await runs.get_run(self._store, self._request.run)
+                if (run.state, run.epoch, run.hang_up) != (
+                    reservation.state,
+                    reservation.epoch,
+                    reservation.hang_up,
+                ):
+                    placing_task.cancel()
+                    return await self._changed(run.state)
+            await self._sleep(next_poll, placing_task)
+
+    async def _sleep(self, next_poll: float, placing_task: asyncio.Task[None]) -> None:
+        """Wait for the next poll, for a POST's result, or for the placing to be done."""
+        wait = min(max(next_poll - self._store.now(), 0.0), STATE_CHECK)
+        self._poster.wrote.clear()
+        wrote = asyncio.ensure_future(self._poster.wrote.wait())
+        waiting: set[asyncio.Future[object]] = {wrote}  # type: ignore[arg-type]  # result unused
+        if not placing_task.done():
+            waiting.add(placing_task)  # type: ignore[arg-type]  # result unused
+        try:
+            await asyncio.wait(waiting, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            wrote.cancel()
+
+    async def _result(self, reservation: Reservation, started: float) -> AdvanceResult | None:
+        """Return what the workflow should hear, or None while there is nothing to say."""
+        request, now = self._request, self._store.now()
+        ended = await tracking.undecided(self._store, request.run, request.lane, BATCH)
+        work = await tracking.lane_work(self._store, request.run, request.lane)
+        running = reservation.state == "running"
+        finished = (
+            not ended
+            and work.live == 0
+            and (not work.contacts_due or reservation.state == "stopping")
+        )
+        more = running and reservation.due_now and reservation.limited_by_pacing
+        due = running and reservation.next_due is not None and reservation.next_due <= now
+        idle = work.live == 0
+        expired = now - started >= request.max_wait
+        fresh_due = due and reservation.next_due is not None and reservation.next_due > started
+        if not (ended or finished or more or fresh_due or idle or expired):
+            return None
+        if finished:
+            self._owner.forget(request.run, request.lane)
+        return self._answer(reservation, ended, finished=finished, live=work.live, now=now)
+
+    def _answer(
+        self,
+        reservation: Reservation,
+        ended: Sequence[Ended],
+        *,
+        finished: bool,
+        live: int,
+        now: float,
+    ) -> AdvanceResult:
+        next_due = reservation.next_due
+        if next_due is not None and not reservation.keys and not reservation.limited_by_pacing:
+            next_due = max(next_due, now + CHANNEL_WAIT)
+        return AdvanceResult(
+            state=reservation.state,
+            ended=tuple(ended),
+            finished=finished,
+            live=live,
+            placed=self._posted,
+            next_due=None if next_due is None else max(next_due - now, 0.0),
+            rules_version=reservation.rules_version,
+        )
+
+    async def _changed(self, state: runs.RunState) -> AdvanceResult:
+        """Answer at once after a change of state, so that the next turn sees it."""
+        ended = await tracking.undecided(self._store, self._request.run, self._request.lane, BATCH)
+        work = await tracking.lane_work(self._store, self._request.run, self._request.lane)
+        return AdvanceResult(
+            state=state, ended=tuple(ended), live=work.live, placed=self._posted, next_due=0.0
+        )
+
+    # Placing -------------------------------------------------------------------------------------
+
+    async def _place(self, plan: Plan, reservation: Reservation) -> None:
+        """Claim and send what was reserved, a quarter of a second of pacing at a time."""
+        pace = reservation.pace
+        keys = list(reservation.keys)
+        size = max(1, int(pace.rate * CHUNK_SECONDS))
+        last_slot = 0.0
+        if not keys and reservation.due_now and reservation.limited_by_pacing:
+            last_slot = pace.next_slot
+        for start in range(0, len(keys), size):
+            if start:
+                await self._sleep_until(last_slot - CHUNK_SECONDS / 2)
+            claims = await self._claim(plan, keys[start : start + size])
+            if not claims:
+                break
+            last_slot = claims[-1].slot
+        await self._sleep_until(last_slot - LOOK_AHEAD)
+
+    async def _sleep_until(self, instant: float) -> None:
+        wait = instant - self._store.now()
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+    async def _claim(self, plan: Plan, keys: Sequence[str]) -> list[Claim]:
+        """Win attempts and hand them to the poster; shielded, so that none is won in vain."""
+        return await asyncio.shield(asyncio.ensure_future(self._claim_and_launch(plan, keys)))
+
+    async def _claim_and_launch(self, plan: Plan, keys: Sequence[str]) -> list[Claim]:
+        definition = plan.definition
+        rate = definition.pacing.calls_per_second
+        claims, pace = await placing.claim(
+            self._store,
+            run_id=self._request.run,
+            token=self._request.token,
+            keys=keys,
+            calls_per_second=rate,
+            per_contact=definition.limits.per_contact.total,
+            purpose=definition.purpose.value,
+            with_columns="{" in definition.call.tags,
+        )
+        allowed = [claim for claim in claims if may_be_dialed(claim.e164)]
+        if len(allowed) < len(claims):
+            await placing.record(
+                self._store,
+                [
+                    NotSent(key=claim.key, message="this number must never be dialed")
+                    for claim in claims
+                    if not may_be_dialed(claim.e164)
+                ],
+            )
+
+        async def draw() -> float:
+            slots = await placing.draw_again(
+                self._store, run_id=self._request.run, calls_per_second=rate, count=1
+            )
+            return slots[0]
+
+        self._poster.launch(
+            self._request.run,
+            [Job(claim, new_call(plan, claim)) for claim in allowed],
+            Pacer(tolerance=pace.tolerance, draw=draw),
+        )
+        self._posted += len(allowed)
+        return claims

@@ -1,0 +1,51 @@
+"""From the API's words to ours: a finished call as facts about the contact and the other leg."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from campaigns.attempts import CallFacts, LegFacts
+from zenvia.models import Chamada, Leg
+
+RING_LIMIT_STATUS = "sem resposta"
+RING_LIMIT_REASON = 19
+
+
+def _leg(leg: Leg) -> LegFacts:
+    return LegFacts(
+        status=leg.status,
+        reason=leg.disconnect_reason.code,
+        talked=max(leg.duracao_falada_segundos or 0, 0),
+        total=max(leg.duracao_segundos or 0, 0),
+        substatus=leg.substatus,
+    )
+
+
+def call_facts(
+    call: Chamada, contact_leg: Literal["origem", "destino"], *, hung_up: bool, ring_limit: bool
+) -> CallFacts:
+    """Return what decides about a finished call.
+
+    A call that our ring limit ended is a call that nobody answered: its contact leg says so,
+    because the API reports such a leg as `cancelada`.
+    """
+    contact, other = _leg(call.origem), _leg(call.destino)
+    if contact_leg == "destino":
+        contact, other = other, contact
+    if ring_limit and contact.status != "atendida":
+        contact = contact.model_copy(
+            update={"status": RING_LIMIT_STATUS, "reason": RING_LIMIT_REASON}
+        )
+    return CallFacts(
+        contact=contact,
+        other=other,
+        voicemail_detection=call.detecta_caixa,
+        contact_rings_first=contact_leg == "origem",
+        hung_up=hung_up and not ring_limit,
+    )
+
+
+def cost_brl(call: Chamada) -> float | None:
+    """Return what both legs cost in reais, None where the API gave no price."""
+    prices = [leg.preco for leg in (call.origem, call.destino) if leg.preco is not None]
+    return round(sum(prices), 4) if prices else None

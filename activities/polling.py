@@ -1,0 +1,65 @@
+"""When to ask the API about calls, and how: pure.
+
+One request for a page of the report answers for up to 200 calls; one GET answers for one. Where
+live calls are dense the report is cheaper, a few old ones are cheaper alone. The plan is the cut
+through the calls, from old to young, that needs the fewest requests.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+PAGE = 200
+FASTEST = 0.5
+SLOWEST = 5.0
+AGE_SHARE = 0.1
+"""A call is asked about again after this share of its age, within the two bounds above."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """A call under way: its place in time (seconds on one clock) and whether a GET is due."""
+
+    key: str
+    created: float
+    due: bool
+
+
+@dataclass(frozen=True)
+class PollPlan:
+    """Read the report from `window_from` on (None: not at all), and ask for `singles` alone."""
+
+    window_from: float | None
+    singles: tuple[str, ...]
+
+
+def interval(age: float) -> float:
+    """Return seconds until a call of this age is worth asking about again."""
+    return min(max(AGE_SHARE * age, FASTEST), SLOWEST)
+
+
+def plan(calls: Sequence[Live], now: float, rows_per_second: float) -> PollPlan:
+    """Return the cheapest way to hear about every call that is due.
+
+    `calls` may come in any order. `rows_per_second` is how dense the account's report is; the calls
+    themselves are the least that it holds.
+    """
+    young_first = sorted(calls, key=lambda call: (-call.created, call.key))
+    due = [index for index, call in enumerate(young_first) if call.due]
+    if not due:
+        return PollPlan(None, ())
+    best, cut = len(due), -1
+    later_due = len(due)
+    for index in due:
+        later_due -= 1
+        span = max(now - young_first[index].created, 0.0)
+        rows = max(index + 1, rows_per_second * span)
+        cost = math.ceil(max(rows, 1) / PAGE) + later_due
+        if cost <= best:
+            best, cut = cost, index
+    if cut < 0:
+        return PollPlan(None, tuple(young_first[index].key for index in due))
+    singles = tuple(young_first[index].key for index in due if index > cut)
+    return PollPlan(young_first[cut].created, singles)

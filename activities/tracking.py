@@ -1,0 +1,426 @@
+"""Following calls until the API says `finalizada`, and finding those whose answer was lost.
+
+One `Tracker` serves one lane for as long as this process carries it. What it remembers only makes
+it cheaper: everything that counts is in the store, and another worker can go on at any moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
+
+import structlog
+
+from activities.facts import call_facts, cost_brl
+from activities.polling import PAGE, Live, interval, plan
+from activities.posting import Poster
+from campaigns.keys import key_in
+from store import placing, tracking
+from store.engine import Store
+from store.placing import Placed
+from store.tracking import EndedCall, OpenAttempt
+from zenvia import errors
+from zenvia.client import VoiceClient
+from zenvia.models import Chamada
+
+UNKNOWN_SKEW = 3_600.0
+"""Seconds by which the provider's clock may differ from ours before one call has shown it."""
+KNOWN_SKEW_MARGIN = 30.0
+WINDOW_MARGIN = 3.0
+HANG_UP_AGAIN = 10.0
+CREATED_DEADLINE = 120.0
+"""Seconds after which a call that is still `criada` is hung up."""
+MISSES = 3
+"""Reports without a call after which it is asked for alone."""
+GONE_AFTER = 60.0
+"""Seconds during which the API must keep saying that a call does not exist."""
+MAX_PAGES = 500
+FIRST_READ = 0.5
+UNREADABLE = 600.0
+"""Seconds after which an attempt is parked when the report cannot be read."""
+HOLD_DEFAULT = 600.0
+AT_ONCE = 16
+LOOKED_UP_MAX = 50_000
+MIN_READS = 2
+FAR = 60.0
+
+T = TypeVar("T")
+
+_log = structlog.get_logger("discador.tracking")
+
+
+@dataclass(frozen=True)
+class TrackRules:
+    """What of the campaign the tracker needs; times in seconds."""
+
+    contact_leg: Literal["origem", "destino"]
+    quiet: float
+    park: bool
+    http_total: float
+    max_ring: float | None = None
+    max_duration: float | None = None
+
+    @property
+    def hold(self) -> float:
+        """Seconds for which an unknown attempt keeps its number and channel."""
+        return self.max_duration or HOLD_DEFAULT
+
+
+@dataclass
+class _Memory:
+    """What is known of one call beyond the store."""
+
+    next_poll: float
+    created: float | None = None
+    misses: int = 0
+    gone_since: float | None = None
+    status: str | None = None
+    ring_limit: bool = False
+
+
+@dataclass
+class Tracker:
+    """Polls for one lane. `step` does what is due and returns when to call it again."""
+
+    store: Store
+    client: VoiceClient
+    poster: Poster
+    run_id: str
+    lane: int
+    rules: TrackRules
+    skew: tuple[float, float] | None = None
+    """Least and greatest seen difference of the provider's clock to ours, in seconds."""
+    rows_per_second: float = 0.0
+    newest_seen: float = 0.0
+    """When the newest of our calls that a report has shown was posted."""
+    _memory: dict[str, _Memory] = field(default_factory=dict)
+    _open: dict[str, OpenAttempt] = field(default_factory=dict)
+    _looked_up: set[str] = field(default_factory=set)
+
+    async def step(self) -> tuple[int, float]:
+        """Ask about what is due; return how many calls ended and the next instant to ask at."""
+        now = self.store.now()
+        rows = await tracking.open_attempts(self.store, self.run_id, self.lane)
+        self._open = {row.key: row for row in rows}
+        placed = [row for row in rows if row.state == "placed"]
+        posting = [row for row in rows if row.state == "posting"]
+        known = {row.key for row in placed}
+        self._memory = {key: item for key, item in self._memory.items() if key in known}
+        for row in placed:
+            self._memory.setdefault(row.key, _Memory(next_poll=now))
+        await self._hang_up(placed, now)
+        ended = await self._poll(placed, now)
+        ended += await self._reconcile(posting, now)
+        await tracking.release_held(self.store, self.run_id)
+        return ended, self._next(posting)
+
+    def _next(self, posting: Sequence[OpenAttempt]) -> float:
+        now = self.store.now()
+        moments = [item.next_poll for item in self._memory.values()]
+        moments += [self._readable_from(row) for row in posting]
+        return max(min(moments, default=now + FAR), now + 0.05)
+
+    # Polling ------------------------------------------------------------------------------------
+
+    def _created(self, row: OpenAttempt) -> float:
+        """Return when the provider created the call, on its clock, as far as we know."""
+        known = self._memory[row.key].created
+        if known is not None:
+            return known
+        return (row.posting_at or 0.0) + (self.skew[0] if self.skew else 0.0)
+
+    async def _poll(self, placed: Sequence[OpenAttempt], now: float) -> int:
+        by_key = {row.key: row for row in placed}
+        calls = [
+            Live(
+                key=row.key,
+                created=self._created(row),
+                due=self._memory[row.key].next_poll <= now,
+            )
+            for row in placed
+            if self._memory[row.key].misses < MISSES
+        ]
+        alone = [
+            row.key
+            for row in placed
+            if self._memory[row.key].misses >= MISSES and self._memory[row.key].next_poll <= now
+        ]
+        provider_now = now + (self.skew[1] if self.skew else 0.0)
+        poll = plan(calls, provider_now, self.rows_per_second)
+        found: list[Chamada] = []
+        if poll.window_from is not None:
+            covered = [call.key for call in calls if call.created >= poll.window_from]
+            found += await self._read_window(poll.window_from, covered, now)
+        singles = [by_key[key] for key in (*poll.singles, *alone)]
+        for calls_found in await self._side_by_side(self._fetch(row, now) for row in singles):
+            found += calls_found
+        return await self._take(found, now)
+
+    async def _read_window(self, since: float, covered: Sequence[str], now: float) -> list[Chamada]:
+        unskewed = 0.0 if self.skew else UNKNOWN_SKEW
+        start = since - WINDOW_MARGIN - unskewed
+        end = now + (self.skew[1] if self.skew else 0.0) + WINDOW_MARGIN + unskewed
+        try:
+            rows = await self._report(start, end)
+        except errors.VoiceError as error:
+            _log.warning("report_failed", run=self.run_id, lane=self.lane, error=str(error))
+            for key in covered:
+                self._memory[key].next_poll = self.store.now() + interval(0)
+            return []
+        self.rows_per_second = len(rows) / max(end - start - 2 * unskewed, 1.0)
+        ids = {row.id for row in rows}
+        for key in covered:
+            memory, row = self._memory[key], self._open[key]
+            memory.misses = 0 if row.api_id in ids else memory.misses + 1
+            memory.next_poll = self.store.now() + interval(self._youngest(covered, now))
+        return rows
+
+    def _youngest(self, keys: Iterable[str], now: float) -> float:
+        """Return the age of the youngest call: a window is asked for as often as it wants."""
+        return min((now - (self._open[key].placed_at or now) for key in keys), default=0.0)
+
+    async def _fetch(self, row: OpenAttempt, now: float) -> list[Chamada]:
+        memory = self._memory[row.key]
+        memory.next_poll = self.store.now() + interval(now - (row.placed_at or now))
+        if row.api_id is None:
+            return []
+        try:
+            call = await self.client.fetch_call(row.api_id)
+        except errors.NotFound:
+            memory.gone_since = memory.gone_since or now
+            if now - memory.gone_since >= GONE_AFTER:
+                _log.error("call_gone", attempt=row.key, call=row.api_id)
+                await tracking.give_up(
+                    self.store,
+                    [row.key],
+                    as_state="unknown",
+                    from_state="placed",
+                    hold=self.rules.hold,
+                )
+            return []
+        except errors.VoiceError as error:
+            _log.warning("fetch_failed", attempt=row.key, error=str(error))
+            return []
+        memory.gone_since = None
+        return [call]
+
+    async def _report(self, start: float, end: float) -> list[Chamada]:
+        """Read a window of the report to its end. Raises a `VoiceError` of its last request."""
+        rows: list[Chamada] = []
+        for page in range(MAX_PAGES):
+            got = await self.client.call_report(
+                datetime.fromtimestamp(start, UTC),
+                datetime.fromtimestamp(end, UTC),
+                posicao=page * PAGE,
+                limite=PAGE,
+            )
+            rows += got
+            if len(got) < PAGE:
+                break
+        else:
+            raise errors.TotalTimeout("the report has no end", operation="chamada relatorio")
+        await self._notice(rows)
+        return rows
+
+    # What answers say ----------------------------------------------------------------------------
+
+    async def _take(self, calls: Sequence[Chamada], now: float) -> int:
+        """Write down what ended; remember the rest; return how many ended."""
+        by_id = {row.api_id: row for row in self._open.values() if row.api_id is not None}
+        ended: list[EndedCall] = []
+        for call in calls:
+            row = by_id.get(call.id)
+            if row is None or row.state != "placed" or row.key not in self._memory:
+                continue
+            memory = self._memory[row.key]
+            memory.status = call.status_geral
+            if call.data_criacao is not None:
+                memory.created = call.data_criacao.timestamp()
+                self._learn(memory.created - (row.posting_at or memory.created))
+            if call.ended or self._never_ran(row, call, now):
+                ended.append(
+                    EndedCall(
+                        key=row.key,
+                        facts=call_facts(
+                            call,
+                            self.rules.contact_leg,
+                            hung_up=row.hang_up_at is not None,
+                            ring_limit=memory.ring_limit,
+                        ),
+                        cost_brl=cost_brl(call),
+                    )
+                )
+            elif self._over_limits(row, call, now):
+                await self._ask_to_end([row])
+        return await tracking.record_ended(self.store, ended)
+
+    def _learn(self, difference: float) -> None:
+        low, high = self.skew or (difference, difference)
+        self.skew = (min(low, difference), max(high, difference))
+
+    def _never_ran(self, row: OpenAttempt, call: Chamada, now: float) -> bool:
+        """Whether a call that was hung up unstarted is still `criada` long after."""
+        return (
+            call.status_geral == "criada"
+            and row.hang_up_at is not None
+            and now - (row.placed_at or now) > 2 * CREATED_DEADLINE
+            and not call.ativa
+        )
+
+    def _over_limits(self, row: OpenAttempt, call: Chamada, now: float) -> bool:
+        if row.hang_up_at is not None:
+            return False
+        age = now - (row.placed_at or now)
+        if call.status_geral == "criada":
+            return age > CREATED_DEADLINE
+        limit = self.rules.max_ring
+        contact = call.origem if self.rules.contact_leg == "origem" else call.destino
+        if limit is not None and contact.status == "chamando" and age > limit:
+            self._memory[row.key].ring_limit = True
+            return True
+        return self.rules.max_duration is not None and age > self.rules.max_duration
+
+    async def _notice(self, rows: Sequence[Chamada]) -> None:
+        """Use whatever a report shows: lost answers are adopted, late calls are ended."""
+        adopted: list[Placed] = []
+        strangers: list[tuple[str, int]] = []
+        for call in rows:
+            key = key_in(call.tags)
+            if key is None:
+                continue
+            row = self._open.get(key)
+            if row is None:
+                strangers.append((key, call.id))
+                continue
+            self.newest_seen = max(self.newest_seen, row.posting_at or 0.0)
+            if row.state == "posting":
+                adopted.append(Placed(key=key, api_id=call.id))
+        if adopted:
+            for item in adopted:
+                _log.info("adopted", attempt=item.key, call=item.api_id)
+            self.poster.hang_up_late(await placing.record(self.store, adopted))
+        await self._look_up([item for item in strangers if item[0] not in self._looked_up])
+
+    async def _look_up(self, strangers: Sequence[tuple[str, int]]) -> None:
+        """End calls whose attempt had been judged `not_placed`; look at each key once."""
+        if len(self._looked_up) > LOOKED_UP_MAX:
+            self._looked_up.clear()
+        late = await tracking.keys_given_up(self.store, strangers)
+        self._looked_up.update(key for key, _ in strangers)
+        self.poster.hang_up_late(late)
+
+    # Hanging up ----------------------------------------------------------------------------------
+
+    async def _hang_up(self, placed: Sequence[OpenAttempt], now: float) -> None:
+        wanted = [
+            row
+            for row in placed
+            if (row.hang_up or row.hang_up_at is not None)
+            and (row.hang_up_at is None or now - row.hang_up_at > HANG_UP_AGAIN)
+        ]
+        await self._ask_to_end(wanted)
+
+    async def _ask_to_end(self, rows: Sequence[OpenAttempt]) -> None:
+        """Ask the API to end calls. Nothing is freed until a GET says `finalizada`."""
+        asked = await self._side_by_side(self._end(row) for row in rows)
+        done = [key for key in asked if key is not None]
+        for key in done:
+            self._memory[key].next_poll = self.store.now() + interval(0)
+        await tracking.mark_hung_up(self.store, done)
+
+    async def _end(self, row: OpenAttempt) -> str | None:
+        """Ask for one call to be ended; return its key once the API has understood."""
+        if row.api_id is None:
+            return None
+        try:
+            await self.client.hang_up(row.api_id)
+        except (errors.NotActive, errors.NotFound):
+            return row.key
+        except errors.VoiceError as error:
+            _log.warning("hang_up_failed", attempt=row.key, error=str(error))
+            return None
+        return row.key
+
+    async def _side_by_side(self, work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+        """Run requests with `AT_ONCE` of them under way at a time."""
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(item: Coroutine[Any, Any, T]) -> T:
+            async with gate:
+                return await item
+
+        return list(await asyncio.gather(*(one(item) for item in work)))
+
+    # Lost answers --------------------------------------------------------------------------------
+
+    def _readable_from(self, row: OpenAttempt) -> float:
+        """Return when it makes sense to look for this attempt in the report."""
+        over = row.send_by + self.rules.http_total
+        if row.unsure_at is not None:
+            over = min(over, row.unsure_at)
+        return max(over + FIRST_READ, row.next_read or 0.0)
+
+    async def _reconcile(self, posting: Sequence[OpenAttempt], now: float) -> int:
+        """Look for attempts whose answer is lost; give up those that are proven absent."""
+        due = [row for row in posting if self._readable_from(row) <= now]
+        if not due:
+            return 0
+        low, high = self.skew or (-UNKNOWN_SKEW, UNKNOWN_SKEW)
+        margin = KNOWN_SKEW_MARGIN if self.skew else 0.0
+        start = min(row.posting_at for row in due) + low - margin
+        end = max(row.send_by for row in due) + self.rules.http_total + high + margin
+        try:
+            rows = await self._report(start, max(end, now + high + margin))
+        except errors.VoiceError as error:
+            _log.warning("reconcile_failed", run=self.run_id, error=str(error))
+            await self._postpone(due, now, read=False)
+            overdue = [row.key for row in due if now > row.send_by + self._unreadable_after()]
+            await self._give_up(overdue, "unknown")
+            return len(overdue)
+        seen = {key_in(call.tags) for call in rows}
+        absent = [row for row in due if row.key not in seen]
+        proven = [row for row in absent if self._proven_absent(row, now)]
+        await self._postpone([row for row in absent if row not in proven], now, read=True)
+        await self._give_up(
+            [row.key for row in proven], "unknown" if self.rules.park else "not_placed"
+        )
+        return len(proven)
+
+    def _unreadable_after(self) -> float:
+        return max(10 * self.rules.quiet, UNREADABLE)
+
+    def _quiet_over(self, row: OpenAttempt) -> float:
+        return row.send_by + self.rules.quiet
+
+    def _proven_absent(self, row: OpenAttempt, now: float) -> bool:
+        """Whether the report has been read often and late enough to say that no call was made."""
+        if now < self._quiet_over(row):
+            return False
+        reads = row.reads + 1
+        fresh = self.newest_seen > row.send_by
+        return reads >= MIN_READS and (fresh or now >= row.send_by + 3 * self.rules.quiet)
+
+    async def _postpone(self, rows: Sequence[OpenAttempt], now: float, *, read: bool) -> None:
+        """Set the next look: at growing intervals, and soon after `quiet` has passed."""
+        changes = []
+        for row in rows:
+            quiet_over = self._quiet_over(row)
+            waited = max(now - min(row.send_by, row.unsure_at or row.send_by), 0.0)
+            if now < quiet_over:
+                following = min(now + max(waited, 1.0), quiet_over)
+                reads = row.reads
+            else:
+                following = now + max(self.rules.quiet / 4, 0.5)
+                reads = row.reads + int(read)
+            changes.append((row.key, reads, following))
+        await tracking.mark_read(self.store, changes)
+
+    async def _give_up(self, keys: Sequence[str], as_state: str) -> None:
+        for key in keys:
+            _log.warning(as_state, attempt=key, run=self.run_id)
+        await tracking.give_up(
+            self.store, keys, as_state=as_state, from_state="posting", hold=self.rules.hold
+        )

@@ -1,0 +1,178 @@
+"""The long-running worker: settings, logs, client, store, Temporal, and an orderly end.
+
+`python worker.py` and `discador worker` are the same. On SIGTERM or SIGINT it takes no new work,
+lets turns answer, waits for every POST that is under way and for its result to be in the store, and
+only then goes. Exit codes: 0 after a stop, 1 with one clear line otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import structlog
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from activities.dialing import DialingActivities
+from activities.posting import Poster
+from activities.running import RunActivities
+from activities.settings import Settings, SettingsError, load_settings, load_temporal
+from store.engine import StoreError, open_store
+from workflows.environment import DATA_CONVERTER, WORKFLOWS, workflow_runner
+from workflows.options import GRACE
+from zenvia.client import Timeouts, VoiceClient
+
+CONNECT_SECONDS = 30.0
+MAX_ACTIVITIES = 200
+"""Turns at once in one process: every lane that it carries needs one."""
+
+_log = structlog.get_logger("discador.worker")
+
+
+class StartError(Exception):
+    """The worker cannot start; the text is for people."""
+
+
+def configure_logs() -> None:
+    """Log JSON lines, or coloured ones on a terminal; ids only, never a number or a token."""
+    terminal = sys.stderr.isatty()
+    renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=[*shared, structlog.processors.format_exc_info],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+async def connect() -> Client:
+    """Connect to the configured Temporal, waiting for it for a while. Raises `StartError`."""
+    config = load_temporal()
+    if config is None:
+        raise StartError(
+            "no Temporal is configured: set TEMPORAL_ADDRESS (for example 127.0.0.1:7233), "
+            "or let `discador up` start everything"
+        )
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while True:
+        try:
+            return await Client.connect(**config, data_converter=DATA_CONVERTER)
+        except (RPCError, RuntimeError, OSError) as error:
+            if time.monotonic() >= deadline:
+                address = config.get("target_host", "the configured address")
+                raise StartError(
+                    f"Temporal at {address} does not answer; is it running?"
+                ) from error
+        await asyncio.sleep(0.5)
+
+
+def build_worker(
+    client: Client,
+    *,
+    task_queue: str,
+    dialing: DialingActivities,
+    running: RunActivities,
+) -> Worker:
+    """Return a Temporal worker with every workflow and activity of the engine."""
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=list(WORKFLOWS),
+        activities=[
+            dialing.advance,
+            running.prepare,
+            running.load_rules,
+            running.change_state,
+            running.close,
+        ],
+        workflow_runner=workflow_runner(),
+        graceful_shutdown_timeout=GRACE,
+        max_concurrent_activities=MAX_ACTIVITIES,
+    )
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Work until `stop` is set, then drain. Raises `StartError`, `StoreError`, `SettingsError`."""
+    if settings.access_token is None:
+        raise StartError(
+            "ZENVIA_ACCESS_TOKEN is not set, so nothing can be dialed; "
+            "to try without an account use `discador run FILE --sandbox`"
+        )
+    temporal = await connect()
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings.store_url))
+        voice = await stack.enter_async_context(
+            VoiceClient(
+                settings.base_url,
+                settings.access_token.get_secret_value(),
+                number_format=settings.number_format,
+            )
+        )
+        poster = Poster(store, voice)
+        dialing = DialingActivities(
+            store,
+            voice,
+            poster,
+            loopback=settings.loopback,
+            http_total=Timeouts().total,
+        )
+        worker = build_worker(
+            temporal,
+            task_queue=settings.task_queue,
+            dialing=dialing,
+            running=RunActivities(store),
+        )
+        _log.info("worker_started", task_queue=settings.task_queue, pid=os.getpid())
+        async with worker:
+            await stop.wait()
+            _log.info("worker_draining", posts=poster.in_flight)
+        await poster.drain()
+        _log.info("worker_stopped")
+
+
+async def _main() -> None:
+    settings = load_settings()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await serve(settings, stop)
+
+
+def main(_: Sequence[str] = ()) -> int:
+    """Run the worker; return the exit code."""
+    configure_logs()
+    try:
+        asyncio.run(_main())
+    except (StartError, StoreError, SettingsError) as error:
+        print(f"discador worker: {error}", file=sys.stderr)  # noqa: T201 - the one clear line
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # the SDK's threads crash the interpreter's own exit now and then

@@ -1,0 +1,210 @@
+"""A run: prepares, opens its lanes, carries pause, resume and stop, and closes with a report.
+
+The store's run row is the authority on the state. The updates here write it through an activity and
+then wake the lanes; whoever wrote it first (the command line does, so that it works with Temporal
+down) loses nothing by asking again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
+
+from workflows import options
+from workflows.lane import LaneWorkflow
+from workflows.messages import (
+    CampaignInput,
+    CampaignResult,
+    LaneCounters,
+    LaneInput,
+    LaneResult,
+    PauseRequest,
+    Progress,
+    ResumeRequest,
+    StateChanged,
+    StopRequest,
+    Wake,
+)
+from workflows.names import lane_id
+
+with workflow.unsafe.imports_passed_through():
+    from activities import signatures
+    from activities.messages import (
+        ChangeStateInput,
+        CloseInput,
+        PrepareInput,
+        PrepareResult,
+        RunStateName,
+    )
+
+_ENDED = ("completed", "stopped", "failed")
+_CLOSE_AGAIN = options.BREATHER
+
+
+@workflow.defn
+class CampaignWorkflow:
+    """One run of one campaign."""
+
+    @workflow.init
+    def __init__(self, start: CampaignInput) -> None:
+        self._run = start.run
+        self._campaign = ""
+        self._state: RunStateName = "running"
+        self._reason = ""
+        self._lanes: list[workflow.ChildWorkflowHandle[LaneWorkflow, LaneResult]] = []
+        self._done: list[LaneCounters] = []
+        self._closing = False
+
+    @workflow.run
+    async def run(self, _: CampaignInput) -> CampaignResult:
+        """Carry the run to its end."""
+        plan = await workflow.execute_activity(
+            signatures.prepare, PrepareInput(run=self._run), **options.store_only()
+        )
+        self._campaign = plan.campaign
+        for lane in range(plan.lanes):
+            self._lanes.append(await self._open(plan, lane))
+        self._details()
+        carried = asyncio.ensure_future(self._carry())
+        try:
+            await asyncio.shield(carried)
+        except asyncio.CancelledError:
+            # A cancelled run is a stopped run: what is live must still be followed to its end.
+            await self._change("stop", "the workflow was cancelled")
+            await carried
+        return await self._close()
+
+    async def _open(
+        self, plan: PrepareResult, lane: int
+    ) -> workflow.ChildWorkflowHandle[LaneWorkflow, LaneResult]:
+        return await workflow.start_child_workflow(
+            LaneWorkflow.run,
+            LaneInput(run=self._run, lane=lane, rules=plan.rules),
+            id=lane_id(plan.campaign, self._run, lane),
+            cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
+        )
+
+    async def _carry(self) -> None:
+        """Wait for every lane; one that fails stops the others instead of being left behind."""
+        for handle in self._lanes:
+            try:
+                result = await handle
+            except ChildWorkflowError as error:
+                cause = error.cause or error
+                await self._change("fail", f"a lane failed: {cause}")
+                continue
+            self._done.append(result.counters)
+            self._details()
+
+    async def _close(self) -> CampaignResult:
+        self._closing = True
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        while True:
+            try:
+                closed = await workflow.execute_activity(
+                    signatures.close, CloseInput(run=self._run), **options.store_only()
+                )
+            except ActivityError:
+                await workflow.sleep(_CLOSE_AGAIN)
+                continue
+            break
+        self._state, self._reason = closed.state, closed.reason
+        self._details()
+        return CampaignResult(
+            run=self._run,
+            state=closed.state,
+            reason=closed.reason,
+            by_outcome=closed.by_outcome,
+        )
+
+    def _details(self) -> None:
+        text = f"{self._campaign}: {self._state}"
+        if self._reason:
+            text += f" ({self._reason})"
+        workflow.set_current_details(
+            f"{text}; {len(self._done)} of {len(self._lanes)} lanes have finished"
+        )
+
+    async def _change(
+        self,
+        change: Literal["pause", "resume", "stop", "fail"],
+        reason: str,
+        *,
+        hang_up: bool = False,
+    ) -> StateChanged:
+        try:
+            result = await workflow.execute_activity(
+                signatures.change_state,
+                ChangeStateInput(run=self._run, change=change, reason=reason, hang_up=hang_up),
+                **options.store_only(),
+            )
+        except ActivityError as error:
+            raise ApplicationError(str(error.cause or error), non_retryable=True) from error
+        self._state, self._reason = result.state, result.reason
+        self._details()
+        for handle in self._lanes:
+            await self._wake(handle)
+        return StateChanged(state=result.state, reason=result.reason)
+
+    async def _wake(self, handle: workflow.ChildWorkflowHandle[LaneWorkflow, LaneResult]) -> None:
+        try:
+            await handle.signal(LaneWorkflow.wake, Wake())
+        except ApplicationError:
+            return  # the lane has finished: there is nothing to wake
+
+    def _open_only(self, request: PauseRequest | ResumeRequest | StopRequest) -> None:
+        if self._closing or self._state in _ENDED:
+            asked = type(request).__name__.removesuffix("Request").lower()
+            raise ApplicationError(f"cannot {asked}: the run has ended, it is {self._state}")
+
+    @workflow.update
+    async def pause(self, request: PauseRequest) -> StateChanged:
+        """Stop placing, retries included. Twice is the same as once."""
+        return await self._change("pause", request.reason)
+
+    @pause.validator
+    def _pause_allowed(self, request: PauseRequest) -> None:
+        self._open_only(request)
+        if self._state == "stopping":
+            raise ApplicationError("the run is stopping: there is nothing to pause")
+
+    @workflow.update
+    async def resume(self, request: ResumeRequest) -> StateChanged:
+        """Go on. Twice is the same as once."""
+        return await self._change("resume", request.reason)
+
+    @resume.validator
+    def _resume_allowed(self, request: ResumeRequest) -> None:
+        self._open_only(request)
+        if self._state == "stopping":
+            raise ApplicationError("the run is stopping and cannot be resumed")
+
+    @workflow.update
+    async def stop(self, request: StopRequest) -> StateChanged:
+        """Place nothing more and end. A second stop may add the hang-up, never take it back."""
+        return await self._change("stop", request.reason, hang_up=request.hang_up)
+
+    @stop.validator
+    def _stop_allowed(self, request: StopRequest) -> None:
+        self._open_only(request)
+
+    @workflow.query
+    def progress(self) -> Progress:
+        """Return what the run knows without asking the store: finished lanes' counters, summed."""
+        return Progress(
+            run=self._run,
+            state=self._state,
+            reason=self._reason,
+            lanes=max(len(self._lanes), 1),
+            lanes_finished=len(self._done),
+            counters=LaneCounters(
+                turns=sum(item.turns for item in self._done),
+                posted=sum(item.posted for item in self._done),
+                decided=sum(item.decided for item in self._done),
+                retried=sum(item.retried for item in self._done),
+                finished=sum(item.finished for item in self._done),
+            ),
+        )

@@ -1,0 +1,16 @@
+"""Names that outlive a deploy: queues, workflow ids, patch ids."""
+
+from __future__ import annotations
+
+TASK_QUEUE = "discador"
+"""Default queue of the worker; `DISCADOR_TASK_QUEUE` overrides it."""
+
+
+def campaign_id(campaign: str, run: str) -> str:
+    """Return the workflow id of a run."""
+    return f"campaign/{campaign}/{run}"
+
+
+def lane_id(campaign: str, run: str, lane: int) -> str:
+    """Return the workflow id of a lane of a run."""
+    return f"{campaign_id(campaign, run)}/lane/{lane}"

@@ -1,0 +1,60 @@
+"""Every timeout and retry policy, named after the promise that it makes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+
+LOOK_AGAIN = timedelta(seconds=60)
+"""A lane that has nothing to do asks the store again after this, should a signal be lost."""
+
+BREATHER = timedelta(seconds=15)
+"""Wait of a lane between two rounds of a turn that keeps failing."""
+
+TURN = timedelta(seconds=60)
+"""A turn answers after this long at the latest, with or without news."""
+
+GRACE = timedelta(seconds=40)
+"""How long a worker that is asked to stop lets activities and POSTs finish: above the total HTTP
+timeout and the longest time between a claim and its slot."""
+
+
+class ActivityOptions(TypedDict, total=False):
+    """The keyword arguments of `workflow.execute_activity` that we use."""
+
+    start_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+def turn() -> ActivityOptions:
+    """Let a turn be cut and done again: its token makes the second one continue the first.
+
+    A dead worker is noticed within the heartbeat timeout. After the last attempt the lane takes a
+    breather and starts another round, so nobody is lost to an outage.
+    """
+    return {
+        "start_to_close_timeout": timedelta(minutes=5),
+        "heartbeat_timeout": timedelta(seconds=15),
+        "retry_policy": RetryPolicy(
+            initial_interval=timedelta(milliseconds=500),
+            backoff_coefficient=2.0,
+            maximum_interval=timedelta(seconds=10),
+            maximum_attempts=10,
+        ),
+    }
+
+
+def store_only() -> ActivityOptions:
+    """Look at the store, or change it, for a short time; safe to repeat."""
+    return {
+        "start_to_close_timeout": timedelta(seconds=60),
+        "retry_policy": RetryPolicy(
+            initial_interval=timedelta(milliseconds=500),
+            backoff_coefficient=2.0,
+            maximum_interval=timedelta(seconds=30),
+            maximum_attempts=100,
+        ),
+    }
