@@ -16,6 +16,7 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT; print one JSON line when listening. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any)")
+    parser.add_argument("--webphone-port", type=int, default=0, help="port of the webphone's pages")
     parser.add_argument("--seed", type=int, default=0, help="what happens, happens again")
     parser.add_argument("--speed", type=float, default=1.0, help="60: a call of 45 s takes 0.75 s")
     parser.add_argument("--token", default=SandboxSettings.token, help="access token to accept")
@@ -34,13 +35,19 @@ def main() -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    server = SandboxServer(settings, port=options.port)
+    server = SandboxServer(settings, port=options.port, webphone_port=options.webphone_port)
     try:
         server.start()
     except OSError as error:
-        sys.stderr.write(f"cannot listen on port {options.port}: {error.strerror}\n")
+        ports = f"{options.port} and {options.webphone_port}"
+        sys.stderr.write(f"cannot listen on ports {ports} (0: any): {error.strerror}\n")
         return 1
-    sys.stdout.write(json.dumps({"url": server.url, "token": server.token}) + "\n")
+    listening = {
+        "url": server.url,
+        "token": server.token,
+        "webphone_url": server.webphone_url,
+    }
+    sys.stdout.write(json.dumps(listening) + "\n")
     sys.stdout.flush()
     ended.wait()
     server.stop()

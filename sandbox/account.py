@@ -16,6 +16,8 @@ from sandbox.limits import Limits, Rate
 from sandbox.settings import SandboxSettings
 from sandbox.timeline import Timeline
 
+Draw = Callable[[Call, float], None]
+
 
 class Account:
     """All state of one sandbox. Not thread-safe: one event loop owns it."""
@@ -31,7 +33,10 @@ class Account:
         self.requests: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.faulted: Counter[str] = Counter()
+        self.webhooks: Counter[str] = Counter()
         self.public_url = ""
+        self.webphone_url = ""
+        self.may_show: Callable[[str], bool] = lambda _digits: True
         self.watchers: list[Callable[[Call], None]] = []
         self.spent = 0.0
         self.set_limits(Limits())
@@ -57,7 +62,7 @@ class Account:
         seconds = self.settings.retry_after
         return ApiError(row, {} if seconds is None else {"retry-after": f"{seconds:g}"})
 
-    def place(self, call: Call, starts_at: float) -> None:
+    def place(self, call: Call, starts_at: float, draw: Draw | None = None) -> None:
         """Accept a call under the account's limits and draw what becomes of it.
 
         Raises ApiError for the limits: 402 without balance, 429 above channels or rate.
@@ -77,7 +82,7 @@ class Account:
             call.origem.dialed_at = call.origem.ended_at = now
             call.origem.status, call.origem.reason = REPORTED["congested"]
         else:
-            self.timeline.draw(call, starts_at)
+            (draw or self.timeline.draw)(call, starts_at)
         self.enter(call)
 
     def enter(self, call: Call) -> None:
@@ -113,6 +118,7 @@ class Account:
             "ended": self.book.ended,
             "refused": dict(self.refused),
             "faults": dict(self.faulted),
+            "webhooks": dict(self.webhooks),
             "spent": round(self.spent, 4),
             "balance": self.balance,
         }

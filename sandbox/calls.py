@@ -27,6 +27,7 @@ class Leg:
     status: str | None = None
     reason: str = "indefinido"
     machine: bool = False  # a machine answered and was recognised
+    by_hand: bool = False  # rings a webphone: somebody has to answer there
 
     def cut(self, at: float) -> None:
         """End this leg at `at` because the call was hung up, unless it had ended by then."""
@@ -80,11 +81,12 @@ class Call:
     ended_at: float = FOREVER
     hung_up_by_api: bool = False
     from_webphone: bool = False
-    conference_id: int | None = None
     attempt: int = 0  # how many calls to the same people came before
+    talk: int = 0  # simulated seconds that the origem talks, once both are on the line
     cost: float | None = None  # reais, set once when the call is over
     listeners: list[tuple[str, int]] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
+    partial_recordings: list[tuple[float, float | None]] = field(default_factory=list)
     rating: tuple[int, str | None] | None = None
 
     def general(self, now: float) -> General:

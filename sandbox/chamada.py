@@ -37,7 +37,7 @@ def render(call: Call, now: float, settings: SandboxSettings, base_url: str) -> 
         "url_gravacao": url,
         "cliente_id": settings.cliente_id,
         "conta_id": settings.conta_id,
-        "ramal_id_origem": ramal_id(call.origem),
+        "ramal_id_origem": ramal_id(call.origem, settings),
         "tags": call.tags,
         "status_geral": general,
         "origem": leg(call, "origem", now, settings),
@@ -107,6 +107,10 @@ def running(elapsed: int) -> dict[str, Any]:
     }
 
 
-def ramal_id(leg: Leg) -> int | None:
-    """Give the id of the ramal that a leg is on: 10,000 above its number."""
-    return 10_000 + int(leg.number.digits) if leg.number.kind == "ramal" else None
+def ramal_id(leg: Leg, settings: SandboxSettings) -> int | None:
+    """Give the id of the ramal that a leg is on: ids count the existing ramais from 1."""
+    if leg.number.kind != "ramal":
+        return None
+    ramais = settings.profile.ramais
+    ramal = int(leg.number.digits)
+    return ramal - ramais.first + 1 if ramais.first <= ramal <= ramais.last else None

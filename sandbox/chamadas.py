@@ -57,8 +57,7 @@ def bina(account: Account, value: object) -> str | None:
     if value is None:
         return None
     shown = parse_number(value)
-    allowed = account.settings.binas
-    if shown is None or (allowed is not None and shown.digits not in allowed):
+    if shown is None or (account.settings.only_own_binas and not account.may_show(shown.digits)):
         raise ApiError(envelope.BAD_BINA)
     return shown.text
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from itertools import islice
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -16,7 +16,9 @@ from sandbox.faults import Faults
 from sandbox.limits import Limits
 from sandbox.numbers import parse
 from sandbox.profile import Outcome
+from sandbox.settable import problems
 from sandbox.timeline import Scripted
+from sandbox.webphone import Webphones
 
 SCRIPTS: TypeAdapter[dict[str, list[Outcome | Scripted]]] = TypeAdapter(
     dict[str, list[Outcome | Scripted]]
@@ -58,8 +60,9 @@ def set_script(account: Account, content: object) -> dict[str, Any]:
 class Control:
     """The endpoints under `/_sandbox`."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, webphones: Webphones) -> None:
         self._account = account
+        self._webphones = webphones
 
     def routes(self) -> list[Route]:
         """Routes to all of them."""
@@ -69,6 +72,7 @@ class Control:
             Route("/_sandbox/faults", self._faults, methods=["GET", "PUT"]),
             Route("/_sandbox/limits", self._limits, methods=["GET", "PUT"]),
             Route("/_sandbox/script", self._script, methods=["PUT"]),
+            Route("/_sandbox/webphones", self._lines, methods=["GET"]),
         ]
 
     async def _ledger(self, request: Request) -> Response:
@@ -86,6 +90,9 @@ class Control:
     async def _stats(self, _request: Request) -> Response:
         return JSONResponse(self._account.stats())
 
+    async def _lines(self, _request: Request) -> Response:
+        return JSONResponse([line.state() for line in self._webphones.lines()])
+
     async def _faults(self, request: Request) -> Response:
         if request.method == "PUT":
             return await self._put(request, set_faults)
@@ -102,5 +109,7 @@ class Control:
     async def _put(self, request: Request, change: Change) -> Response:
         try:
             return JSONResponse(change(self._account, json.loads(await request.body() or b"null")))
+        except ValidationError as error:
+            return JSONResponse({"error": problems(error)}, 400)
         except (ControlError, ValueError) as error:
             return JSONResponse({"error": str(error)}, 400)

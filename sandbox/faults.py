@@ -1,9 +1,11 @@
-"""Faults that a test switches on, and the limits that an account has."""
+"""Faults that a test switches on."""
 
 from random import Random
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from sandbox.settable import Settable
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -12,12 +14,6 @@ Fault = Literal[
 ]
 BEFORE: tuple[Fault, ...] = ("rate_limited", "error_before", "reset_before")
 AFTER: tuple[Fault, ...] = ("lost_answer", "error_after", "reset_after")
-
-
-class Settable(BaseModel):
-    """What the control plane takes; a key that is not known is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Slow(Settable):
@@ -30,6 +26,21 @@ class Slow(Settable):
     share: Probability = 0.0
     seconds: float = Field(default=0.0, ge=0, le=600)
     when: Literal["before", "after"] = "after"
+
+
+class WebhookFaults(Settable):
+    """What happens to events on their way: lost, sent twice, late by up to so many seconds.
+
+    Delays are drawn for each event, so that events also overtake each other.
+    """
+
+    drop: Probability = 0.0
+    duplicate: Probability = 0.0
+    delay: float = Field(default=0.0, ge=0, le=600)
+
+    def draw(self, luck: Random) -> float:
+        """Draw the delay of one event, in real seconds."""
+        return luck.random() * self.delay if self.delay else 0.0
 
 
 class Faults(Settable):
@@ -46,6 +57,8 @@ class Faults(Settable):
     rate_limited: Probability = 0.0
     slow: Slow = Slow()
     report_lag: float = Field(default=0.0, ge=0)
+    webhooks: WebhookFaults = WebhookFaults()
+    truncated_recording: Probability = 0.0  # a download breaks off half-way
     operations: tuple[str, ...] = ("chamada.criar",)
 
     def befall(self, operation: str) -> bool:

@@ -37,7 +37,6 @@ def entry(call: Call, now: float) -> dict[str, Any]:
         "destino": side(call, "destino", now),
         "hung_up_by_api": call.hung_up_by_api,
         "from_webphone": call.from_webphone,
-        "conference_id": call.conference_id,
         "attempt": call.attempt,
         "cost": call.cost,
         "gravar_audio": call.gravar_audio,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sandbox.faults import Settable
+from sandbox.settable import Settable
 
 
 class Limits(Settable):

@@ -109,7 +109,9 @@ async def cut(how: Cut, scope: Scope, receive: Receive) -> None:
         raise RuntimeError("this fault needs a real connection: run the sandbox as a server")
     if how == "reset":
         linger(transport)
-    transport.abort()
+        transport.abort()
+    else:
+        transport.close()
     while (await receive())["type"] != "http.disconnect":
         pass
 

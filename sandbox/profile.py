@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, ValidationError, model_validator
+
+from sandbox.settable import Settable, problems
 
 Outcome = Literal[
     "answer",
@@ -27,13 +29,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 
 
-class Part(BaseModel):
-    """A part of a profile: what is not known is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Range(Part):
+class Range(Settable):
     """Whole simulated seconds, each equally likely, both ends included."""
 
     low: Seconds
@@ -46,7 +42,7 @@ class Range(Part):
         return self
 
 
-class Talk(Part):
+class Talk(Settable):
     """Talk time: log-normal around `median`, cut to [`minimum`, `maximum`] seconds."""
 
     median: float = Field(default=45, gt=0)
@@ -55,7 +51,7 @@ class Talk(Part):
     maximum: Seconds = 1_200
 
 
-class Line(Part):
+class Line(Settable):
     """How one type of number behaves.
 
     `invalid` and `ported` are properties of the number: the same number is invalid every time.
@@ -95,7 +91,7 @@ class Line(Part):
         ]
 
 
-class Ramais(Part):
+class Ramais(Settable):
     """The account's own extensions: those from `first` to `last` exist."""
 
     first: int = 4000
@@ -109,7 +105,7 @@ def _daytime() -> dict[int, float]:
     return dict.fromkeys(range(8), 0.3) | dict.fromkeys(range(21, 24), 0.6)
 
 
-class Profile(Part):
+class Profile(Settable):
     """How everyone who can be called behaves. All durations are simulated seconds."""
 
     movel: Line = Line()
@@ -143,5 +139,5 @@ def load(path: Path) -> Profile:
         raise ProfileError(f"{path}: is not YAML: {error}") from error
     try:
         return Profile.model_validate(content or {})
-    except ValueError as error:
-        raise ProfileError(f"{path}: {error}") from error
+    except ValidationError as error:
+        raise ProfileError(f"{path}: {problems(error)}") from error

@@ -1,53 +1,35 @@
 """The Voice API as an ASGI application."""
 
+import contextlib
+import json
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
+import yaml
 from starlette.applications import Starlette
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox import chamadas, envelope
+from sandbox import envelope
 from sandbox.account import Account
+from sandbox.api import endpoints
 from sandbox.control import Control
 from sandbox.envelope import ApiError
-from sandbox.operations import Handler, Operation
+from sandbox.operations import Operation
+from sandbox.posting import HttpSender
 from sandbox.serving import SandboxServer
 from sandbox.settings import SandboxSettings
+from sandbox.webhooks import Webhooks
+from sandbox.webphone import Webphones
+from sandbox.webphone_pages import Pages
 
 __all__ = ["SandboxServer", "create_app"]
 
-
-class Digits(Convertor[int]):
-    """An id in a path: digits only, and no more than 64 bits hold."""
-
-    regex = "[0-9]{1,18}"
-
-    def convert(self, value: str) -> int:
-        """Read an id."""
-        return int(value)
-
-    def to_string(self, value: int) -> str:
-        """Write an id."""
-        return str(value)
-
-
-register_url_convertor("digits", Digits())
-
-
-# Fixed paths stand before those with an id: `relatorio` is no id.
-API: list[tuple[str, str, str, Handler]] = [
-    ("chamada.criar", "POST", "/chamada", chamadas.criar),
-    ("chamada.sem_id", "GET", "/chamada", chamadas.sem_id),
-    ("chamada.relatorio", "GET", "/chamada/relatorio", chamadas.relatorio),
-    ("chamada.buscar", "GET", "/chamada/{id:digits}", chamadas.buscar),
-    ("chamada.desligar", "DELETE", "/chamada/{id:digits}", chamadas.desligar),
-]
+OPENAPI = Path(__file__).parent / "openapi.yaml"
 
 
 class TrailingSlash:
@@ -67,28 +49,57 @@ class TrailingSlash:
 def create_app(
     settings: SandboxSettings | None = None, *, clock: Callable[[], float] = time.time
 ) -> Starlette:
-    """Build the application; `app.state.account` holds everything that it knows.
+    """Build the application.
 
-    `clock` gives epoch seconds and may jump forward by any amount.
+    `app.state.account` holds what it knows; `app.state.webphone` is the application of the
+    webphone pages, to be served from another origin. `clock` gives epoch seconds and may jump
+    forward by any amount.
     """
     account = Account(settings or SandboxSettings(), clock)
+    webhooks = Webhooks(account, HttpSender(account.settings.webhook_timeout))
+    webphones = Webphones(account)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await webhooks.stop()
+
     api = [
-        Route(path, Operation(account, name, handler), methods=[method])
-        for name, method, path, handler in API
+        Route(
+            endpoint.path,
+            Operation(account, endpoint.name, endpoint.handler, open_to_all=endpoint.open_to_all),
+            methods=[endpoint.method],
+        )
+        for endpoint in endpoints(account, webhooks, webphones)
     ]
     app = Starlette(
-        routes=[*api, *Control(account).routes()],
+        routes=[
+            *api,
+            *Control(account, webphones).routes(),
+            Route("/_sandbox/openapi.json", describe, methods=["GET"]),
+        ],
         exception_handlers={HTTPException: no_path},
+        lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     app.add_middleware(TrailingSlash)
     app.state.account = account
+    app.state.webphone = Pages(webphones).app()
     return app
 
 
 async def no_path(request: Request, _error: Exception) -> Response:
     """Answer an unknown path, or a known one with another method: 404/90 for both."""
-    account: Any = request.app.state.account
+    account: Account = request.app.state.account
     account.requests["unknown"] += 1
     known = request.headers.get("access-token") == account.settings.token
-    return envelope.refusal(ApiError(envelope.NO_PATH if known else envelope.BAD_TOKEN))
+    error = ApiError(envelope.NO_PATH if known else envelope.BAD_TOKEN)
+    account.refused[f"{error.row.status}/{error.row.motivo}"] += 1
+    return envelope.refusal(error)
+
+
+async def describe(request: Request) -> Response:
+    """Publish the OpenAPI document, with this server's address."""
+    document = yaml.safe_load(OPENAPI.read_text(encoding="utf-8"))
+    document["servers"] = [{"url": request.app.state.account.public_url or "/"}]
+    return JSONResponse(json.loads(json.dumps(document, default=str)))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import uvicorn
 import uvloop
@@ -38,13 +38,15 @@ class Protocol(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """A uvicorn server that leaves signals alone and tells when it listens."""
 
-    def __init__(self, app: Starlette, listening: Callable[[], None]) -> None:
+    def __init__(
+        self, app: Starlette, listening: Callable[[], None], lifespan: Literal["on", "off"]
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 http=Protocol,
                 ws="none",
-                lifespan="off",
+                lifespan=lifespan,
                 log_level="error",
                 access_log=False,
                 server_header=False,
@@ -86,11 +88,13 @@ class SandboxServer:
         *,
         clock: Callable[[], float] = time.time,
         port: int = 0,
+        webphone_port: int = 0,
         **options: Any,
     ) -> None:
         self.settings = replace(settings or SandboxSettings(), **options)
         self._clock = clock
         self._port = port
+        self._webphone_port = webphone_port
 
     @property
     def token(self) -> str:
@@ -131,30 +135,45 @@ class SandboxServer:
         return future.result(PATIENCE)
 
     def start(self) -> None:
-        """Start, and return when it listens."""
+        """Start, and return when both origins listen: the API, and the webphone's pages."""
         from sandbox.server import create_app  # noqa: PLC0415 - server names this class too
 
         app = create_app(self.settings, clock=self._clock)
         self._account: Account = app.state.account
-        sock = bind(self._port)
-        self.url = f"http://{HOST}:{sock.getsockname()[1]}"
-        self._account.public_url = self.url
-        listening = threading.Event()
-        self._server = Server(app, listening.set)
+        sockets = [bind(self._port)]
+        try:
+            sockets.append(bind(self._webphone_port))
+        except OSError:
+            sockets[0].close()
+            raise
+        self.url, self.webphone_url = (f"http://{HOST}:{sock.getsockname()[1]}" for sock in sockets)
+        self._account.public_url, self._account.webphone_url = self.url, self.webphone_url
+        ready = threading.Semaphore(0)
+        self._servers = [
+            Server(app, ready.release, lifespan="on"),
+            Server(app.state.webphone, ready.release, lifespan="off"),
+        ]
         self._loop = uvloop.new_event_loop()
-        self._thread = threading.Thread(target=self._run, args=(sock,), name="sandbox", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(sockets,), name="sandbox", daemon=True
+        )
         self._thread.start()
-        if not listening.wait(PATIENCE):
+        if not all(ready.acquire(timeout=PATIENCE) for _ in self._servers):
             raise RuntimeError("the sandbox did not start to listen")
 
     def stop(self) -> None:
         """Stop, and return when the thread has ended."""
-        self._server.should_exit = True
+        for server in self._servers:
+            server.should_exit = True
         self._thread.join(PATIENCE)
 
-    def _run(self, sock: socket.socket) -> None:
+    def _run(self, sockets: list[socket.socket]) -> None:
+        async def serve() -> None:
+            pairs = zip(self._servers, sockets, strict=True)
+            await asyncio.gather(*(server.serve([sock]) for server, sock in pairs))
+
         try:
-            self._loop.run_until_complete(self._server.serve([sock]))
+            self._loop.run_until_complete(serve())
         finally:
             self._loop.close()
 

@@ -32,6 +32,7 @@ class SandboxSettings:
 
     hangup_delay: float = 1.0  # DELETE is a request; the call ends a moment later
     recording_delay: float = 2.0
+    recording_seconds: int = 5  # recordings are cut to this length
     show_substatus: bool = True  # false: a machine shows only as a very short answered leg
     ended_id_is_not_active: bool = True  # false: DELETE and escuta of an ended call are 404/60
     add_number_case_insensitive: bool = True  # Go's `Numero` on POST /conferencia/{id}
@@ -40,7 +41,15 @@ class SandboxSettings:
     active_while_criada: bool = False
     blocked_numbers: frozenset[str] = frozenset()  # digits refused with 403/8, as a trial account
     account_disabled: bool = False
-    binas: frozenset[str] | None = None  # digits that may be shown; None: any
+    only_own_binas: bool = False  # true: a caller ID outside `binas` is refused with 405/11
+    binas: tuple[str, ...] = ("4832830151", "4832830152")  # confirmed ones at the start
+    bina_code: str = "1234"  # the code that confirms a new one
+    bina_report_bare: bool = True  # `dados` of /bina/relatorio is an array; false: {"relatorio"}
+    webhook_names: tuple[str, ...] = ("chamada_fim", "status_tempo_real")
+    webhook_timeout: float = 5.0  # real seconds
+    webhook_interval: float = 2.0  # between two status_tempo_real of one call
+    webphone_lifetime: float = 3_600.0  # real seconds that a URL opens a webphone
+    webphone_signed: bool = True
     retry_after: float | None = None  # seconds, in the header of a 429; None: no header
 
     def price(self, kind: str) -> float:

@@ -1,21 +1,20 @@
 """Draws the whole timeline of a call at its acceptance."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sandbox.behaviour import REPORTED, Behaviour, Fate, generator
-from sandbox.calls import FOREVER, Call, Leg
+from sandbox.calls import FOREVER, Call, Leg, LegName, Transfer
 from sandbox.numbers import Number
 from sandbox.profile import Outcome
+from sandbox.settable import Settable
 from sandbox.settings import SandboxSettings
 
 
-class Scripted(BaseModel):
+class Scripted(Settable):
     """One scripted answer; what is not given is drawn. Times are simulated seconds."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     outcome: Outcome
     ring: int | None = Field(default=None, ge=0)
@@ -31,6 +30,7 @@ class Timeline:
         self._setup = settings.profile.setup
         self._behaviour = Behaviour(settings.profile, settings.seed)
         self._attempts: dict[str, int] = defaultdict(int)
+        self.rings: Callable[[str], bool] = lambda _digits: False  # a webphone is connected there
         self._scripts: dict[str, list[Scripted]] = {}
         self._used: dict[str, int] = defaultdict(int)
 
@@ -48,15 +48,14 @@ class Timeline:
 
     def draw(self, call: Call, starts_at: float) -> None:
         """Fill in the timeline of a call that is to start at `starts_at`."""
-        people = identity(call)
-        call.attempt = self._attempts[people]
-        self._attempts[people] += 1
+        self._count(call)
         fate = self._fate(call, "origem", call.origem.number, starts_at)
         if fate.outcome in ("never_ran", "never_ran_ended"):
             if fate.outcome == "never_ran_ended":
                 call.ended_at = starts_at + fate.ring / self._speed
             return
         call.begins_at = starts_at + self._setup / self._speed
+        call.talk = fate.talk
         self._dial(call.origem, fate, call.begins_at)
         if not fate.answered:
             call.ended_at = call.origem.ended_at
@@ -67,40 +66,80 @@ class Timeline:
             call.origem.ended_at = call.ended_at = call.origem.answered_at + delay / self._speed
             return
         stays = None if fate.outcome == "answer" else fate.talk
-        self.connect(call, call.origem.answered_at, fate.talk, leaves_after=stays)
+        self.connect(call, call.origem.answered_at, leaves_after=stays)
 
-    def connect(
-        self, call: Call, at: float, origem_talk: int, *, leaves_after: int | None = None
-    ) -> None:
+    def draw_from_webphone(self, call: Call, starts_at: float) -> None:
+        """Fill in a call that a webphone starts: only its destino is ever dialled."""
+        self._count(call)
+        call.begins_at = starts_at + self._setup / self._speed
+        fate = self._fate(call, "destino", call.destino.number, starts_at)
+        self._dial(call.destino, fate, call.begins_at)
+        call.ended_at = call.destino.ended_at
+
+    def connect(self, call: Call, at: float, *, leaves_after: int | None = None) -> None:
         """Dial the destino at `at`, now that the origem has answered.
 
-        A person of the origem waits for the destino and then talks for up to `origem_talk`; a
+        A person of the origem waits for the destino and then talks for up to `call.talk`; a
         machine (`leaves_after`) hangs up that long after its own answer, come what may.
         """
         origem, destino = call.origem, call.destino
         fate = self._fate(call, "destino", destino.number, at)
         self._dial(destino, fate, at)
-        end = destino.ended_at
         if fate.answered and leaves_after is None:
-            end = destino.answered_at + min(origem_talk, fate.talk) / self._speed
-            destino.ended_at = end
-        call.ended_at = origem.ended_at = end
+            destino.ended_at = destino.answered_at + min(call.talk, fate.talk) / self._speed
+        call.ended_at = origem.ended_at = destino.ended_at
         if leaves_after is not None:
             leaves_at = origem.answered_at + leaves_after / self._speed
-            if leaves_at < end:
+            if leaves_at < call.ended_at:
                 origem.ended_at = call.ended_at = leaves_at
                 destino.cut(leaves_at)
 
-    def fate_of(self, call: Call, name: str, number: Number, at: float) -> Fate:
-        """Draw what a further party of a call does (a transfer, a conference)."""
-        return self._fate(call, name, number, at)
+    def answer_by_hand(self, call: Call, name: LegName, at: float) -> None:
+        """Somebody answers a leg that rings a webphone; the call goes on from there."""
+        leg = call.leg(name)
+        leg.answered_at = at
+        leg.status, leg.reason = REPORTED["answer"]
+        if name == "origem":
+            call.talk = self._settings.profile.talk.maximum
+            self.connect(call, at)
+        else:
+            leg.ended_at = call.origem.ended_at = call.ended_at = at + call.talk / self._speed
+
+    def transfer(self, call: Call, name: LegName, number: Number, at: float) -> None:
+        """Move a leg to another number and disconnect the other leg.
+
+        The moved party waits while `number` rings and talks if it answers; a leg that nobody
+        will answer ends as it would have.
+        """
+        moved, left = call.leg(name), call.leg("destino" if name == "origem" else "origem")
+        fate = self._fate(call, f"transfer/{len(call.transfers)}", number, at)
+        left.cut(at)
+        call.transfers.append(Transfer(at, name, number.text))
+        if moved.answered_at < FOREVER:
+            since = max(at, moved.answered_at)
+            moved.ended_at = since + (fate.ring + fate.talk) / self._speed
+        call.ended_at = moved.ended_at if moved.ended_at < FOREVER else at
 
     def simulated(self, seconds: float) -> float:
         """Real seconds that this many simulated seconds take."""
         return seconds / self._speed
 
+    def join(self, leg: Leg, key: tuple[object, ...], at: float) -> None:
+        """Dial a leg that stands alone, in a conference; `key` names it among all calls."""
+        self._dial(leg, self._drawn(leg.number, key, at), at + self._setup / self._speed)
+
+    def _count(self, call: Call) -> None:
+        people = identity(call)
+        call.attempt = self._attempts[people]
+        self._attempts[people] += 1
+
     def _fate(self, call: Call, name: str, number: Number, at: float) -> Fate:
-        key = (identity(call), call.attempt, name)
+        if number.kind == "ramal" and name in ("origem", "destino") and self.rings(number.digits):
+            call.leg(name).by_hand = True  # type: ignore[arg-type]  # one of the two, as tested
+            return Fate("no_answer", self._settings.profile.ring_timeout)
+        return self._drawn(number, (identity(call), call.attempt, name), at)
+
+    def _drawn(self, number: Number, key: tuple[object, ...], at: float) -> Fate:
         script = self._scripts.get(number.digits)
         if script is None:
             return self._behaviour.draw(number, key, at)
