@@ -24,11 +24,12 @@ from activities.settings import Settings
 from console import temporal
 from console.process import Child, start_child
 from console.stackfile import SandboxAddress, StackInfo, own_stack, publish_stack
+from workflows.options import GRACE
 
 READY_SECONDS = 45.0
 """How long any part may take until it answers; a loaded machine needs a few seconds."""
 
-WORKER_GRACE_SECONDS = 30.0
+WORKER_GRACE_SECONDS = GRACE.total_seconds() + 10.0
 """Above the worker's own drain, which is above its longest POST."""
 
 TEMPORAL_GRACE_SECONDS = 8.0

@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 def run_interruptible(main: Callable[[], Awaitable[T]], farewell: Callable[[], str]) -> T:
-    """Run `main` to its end. The first signal cancels it, so that it can clean up; the next one
-    cancels the cleaning up, which then takes the short way.
+    """Run `main` to its end, or to the first signal.
 
-    Raises `CommandError` with `farewell()` when it was interrupted.
+    That one cancels it, so that it can clean up; the next one cancels the cleaning up, which then
+    takes the short way. Raises `CommandError` with `farewell()` when it was interrupted.
     """
 
     async def body() -> T:

@@ -16,7 +16,7 @@ from console.stackfile import HOME, StackInfo, find_stack
 
 SANDBOX_STORE = HOME / "sandbox" / "discador.db"
 
-NO_TOKEN = (
+WITHOUT_ACCOUNT = (
     "ZENVIA_ACCESS_TOKEN is not set, so nothing can be dialed. "
     "Set it, or try the campaign with --sandbox: no real call, no account."
 )

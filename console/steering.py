@@ -1,0 +1,186 @@
+"""Commands about runs that exist: status, pause, resume, stop, report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from socket import gethostname
+
+from rich.console import Console
+from rich.table import Table
+
+from console import engine
+from console.failures import CommandError
+from console.progress import outcomes_line, state_line
+from console.report import print_report, print_rows, write_json, write_rows
+from console.stackfile import HOME
+from console.target import Target
+from store.engine import Store
+from store.reporting import Progress
+from store.runs import Run
+
+
+@dataclass(frozen=True)
+class Known:
+    """A run, and the store that knows it."""
+
+    run: Run
+    store: Store
+
+
+@asynccontextmanager
+async def known_runs(target: Target) -> AsyncIterator[list[Known]]:
+    """Open every store that may know a run and list the runs, newest first."""
+    async with AsyncExitStack() as opened:
+        known: list[Known] = []
+        for url in target.stores():
+            store = await opened.enter_async_context(engine.opened(url))
+            known += [Known(run, store) for run in await engine.runs_of(store)]
+        yield sorted(known, key=lambda one: one.run.created_at, reverse=True)
+
+
+def choose(known: list[Known], name: str | None, *, open_only: bool) -> Known:
+    """Pick the run that is meant: by its id, by its campaign's name, or the only one there is.
+
+    A campaign's name means its newest run. Raises `CommandError` where nothing or too much fits.
+    """
+    if name is not None:
+        fits = [one for one in known if name in {one.run.id, one.run.campaign}]
+        if not fits:
+            raise CommandError(f"There is no run or campaign {name}; `discador status` lists them.")
+        return fits[0]
+    fits = [one for one in known if one.run.is_open or not open_only]
+    if not fits:
+        raise CommandError("No campaign is running." if open_only else "There is no run yet.")
+    if open_only and len(fits) > 1:
+        names = ", ".join(f"{one.run.campaign} ({one.run.id})" for one in fits)
+        raise CommandError(f"Several campaigns are running, so name one: {names}")
+    return fits[0]
+
+
+async def show_status(console: Console, target: Target, name: str | None) -> None:
+    """Print all runs, or one of them in detail."""
+    async with known_runs(target) as known:
+        if name is None:
+            if not known:
+                console.print("No run yet. `discador run FILE --sandbox` tries one.")
+                return
+            console.print(await _overview(known))
+            return
+        one = choose(known, name, open_only=False)
+        for line in _details(await engine.progress_of(one.store, one.run.id)):
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+async def _overview(known: list[Known]) -> Table:
+    table = Table(pad_edge=False)
+    for heading in ("run", "campaign", "status", "contacts done", "live", "calls", "started"):
+        figures = heading in {"contacts done", "live", "calls"}
+        table.add_column(heading, justify="right" if figures else "left")
+    for one in known:
+        progress = await engine.progress_of(one.store, one.run.id)
+        table.add_row(
+            one.run.id,
+            one.run.campaign,
+            state_line(progress),
+            f"{progress.done} of {one.run.total}",
+            str(progress.live),
+            str(progress.placed),
+            _local_time(one.run.started_at),
+        )
+    return table
+
+
+def _details(progress: Progress) -> list[str]:
+    run = progress.run
+    lines = [
+        f"campaign   {run.campaign}",
+        f"run        {run.id}",
+        f"status     {state_line(progress)}",
+        f"contacts   {progress.done} of {run.total} done, {run.rejected} rows rejected",
+        f"outcomes   {outcomes_line(progress.by_outcome)}",
+        f"calls      {progress.placed}, {progress.live} live",
+        f"started    {_local_time(run.started_at)}",
+    ]
+    if run.ended_at is not None:
+        lines.append(f"ended      {_local_time(run.ended_at)}")
+    return lines
+
+
+def _local_time(at: float | None) -> str:
+    if at is None:
+        return "-"
+    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+async def change(
+    console: Console, target: Target, name: str | None, what: engine.Change, *, hang_up: bool
+) -> None:
+    """Pause, resume or stop a run: in the store first, which binds at once, then in Temporal.
+
+    With Temporal down the store still binds every worker; the command says so and succeeds.
+    """
+    async with known_runs(target) as known:
+        one = choose(known, name, open_only=True)
+        run = await engine.write_change(one.store, one.run.id, what, hang_up=hang_up)
+    console.print(f"{run.campaign} ({run.id}) is {run.state}.", highlight=False)
+    if target.temporal is None:
+        console.print(
+            "No Temporal is configured and no stack runs here; it holds from its next start.",
+            soft_wrap=True,
+        )
+        return
+    try:
+        async with asyncio.timeout(engine.UPDATE_SECONDS):
+            client = await engine.connect(target.temporal)
+            await engine.tell_workflow(client, run, what, hang_up=hang_up)
+    except (TimeoutError, CommandError) as error:
+        reason = str(error).partition(". ")[0] or "Temporal does not answer"
+        console.print(
+            f"It is in the store and binds every worker; its workflow learns later: {reason}.",
+            soft_wrap=True,
+            highlight=False,
+        )
+
+
+async def show_report(
+    console: Console, target: Target, name: str | None, json_path: str | None
+) -> None:
+    """Print the report of a run, or write it as JSON."""
+    async with known_runs(target) as known:
+        one = choose(known, name, open_only=False)
+        report = await engine.report_of(one.store, one.run.id)
+        rows = await engine.rows_of(one.store, one.run.id)
+    if json_path is not None:
+        write_json(json_path, report, rows)
+    if json_path != "-":
+        print_report(console, report)
+        if rows:
+            everything = rows_file(HOME, one.run.id)
+            write_rows(everything, rows)
+            print_rows(console, rows, everything)
+
+
+async def check_worker(console: Console, target: Target) -> None:
+    """See that Temporal answers, the store opens, and a worker of this machine asks for work.
+
+    Raises `CommandError` with what does not hold.
+    """
+    if target.temporal is None:
+        raise CommandError("No Temporal is configured: set TEMPORAL_ADDRESS.")
+    client = await engine.connect(target.temporal)
+    async with engine.opened(target.settings.store_url) as store:
+        await engine.runs_of(store)
+    queue = target.settings.task_queue
+    if not await engine.worker_takes_work(client, queue, host=gethostname()):
+        raise CommandError(f"No worker of this machine takes work from queue {queue}.")
+    console.print(f"A worker of this machine takes work from queue {queue}.", highlight=False)
+
+
+def rows_file(home: Path, run_id: str) -> Path:
+    """Name the file with every rejected row of a run."""
+    return home / "rows" / f"{run_id}.csv"
