@@ -7,11 +7,12 @@ Findings carry a path of keys; the loader turns it into a place in the file.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from campaigns.definition import Call, CallingHours, DialList, Limits, Purpose, RetryRule
+from campaigns.definition import Call, DialList, Limits, RetryRule
 from campaigns.numbers import PhoneNumber, RejectedNumber, normalise
+from campaigns.sections import Sections
 
 Path = tuple[str | int, ...]
 
@@ -24,19 +25,6 @@ class Finding:
     message: str
     code: str
     severity: Literal["error", "warning"] = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Sections:
-    """What of a campaign could be read; a section or rule that could not is None."""
-
-    purpose: Purpose | None = None
-    dial_list: DialList | None = None
-    call: Call | None = None
-    calling_hours: CallingHours | Literal["always"] | None = None
-    limits: Limits | None = None
-    retry: tuple[RetryRule | None, ...] = ()
-    loopback: bool = field(default=False, kw_only=True)
 
 
 def findings(sections: Sections) -> Iterator[Finding]:

@@ -99,7 +99,9 @@ def _open(path: Path, wanted: list[str] | tuple[str, ...]) -> Table:
         raise ListError("missing_list", f"there is no list {path.name}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it cannot be opened"
-        raise ListError("unreadable_list", f"{path.name} cannot be read: {reason}") from None
+        raise ListError(
+            "unreadable_list", f"{path.name or path} cannot be read: {reason}"
+        ) from None
 
 
 class _Reader:

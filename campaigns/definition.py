@@ -95,7 +95,7 @@ class DialList(Frozen):
     file: str = Field(min_length=1)
     id: str | None = Field(default=None, min_length=1)
     numbers: Annotated[tuple[str, ...], OneOrMany] = Field(min_length=1)
-    default_ddd: str | None = Field(default=None, pattern=r"^[1-9][1-9]$")
+    default_ddd: str | None = Field(default=None, pattern=r"^[0-9]{2}$")
     ninth_digit: Literal["add", "reject"] = "add"
     duplicates: Duplicates = Duplicates()
 

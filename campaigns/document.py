@@ -20,6 +20,7 @@ from campaigns.problems import printable
 MAX_DEPTH: Final = 12
 MAX_BYTES: Final = 4_000_000
 
+_OPEN_QUOTE = "found unexpected end of stream"
 _LINE_END = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 
 Report = Callable[[int, int, str, str], None]
@@ -88,6 +89,8 @@ def _events(text: str, report: Report) -> Iterator[yaml.Event]:
         yield from yaml.parse(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if error.problem == _OPEN_QUOTE:
+            mark = error.context_mark or mark
         line, column = (mark.line, mark.column) if mark else (0, 0)
         report(line, column, f"this is not YAML: {_said(error)}", "syntax")
     except yaml.reader.ReaderError as error:
@@ -107,6 +110,7 @@ def _said(error: yaml.MarkedYAMLError) -> str:
         "found character '\\t' that cannot start any token": "indent with spaces, not tabs",
         "mapping values are not allowed here": "a value with a colon in it needs quotes,"
         " or the line is indented wrongly",
+        _OPEN_QUOTE: "a quote opens here and is not closed",
         "could not find expected ':'": "a colon is missing after the key",
     }
     return hints.get(problem, problem[:200])

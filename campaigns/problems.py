@@ -7,19 +7,17 @@ anything is refused.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 from campaigns.scalars import Frozen
 
 _WIDEST: Final = 100
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa1-\u02ff\u0370-\u1fff\u2010-\u2027\u2030-\u205e]")
 
 
 def printable(text: str) -> str:
     """Replace what would disturb a terminal or hide in a line; one character stays one."""
-    return _UNPRINTABLE.sub(lambda match: " " if match[0] in "\t\xa0" else "?", text)
+    return "".join(c if c.isprintable() else " " if c in "\t\xa0" else "?" for c in text)
 
 
 class Problem(Frozen):

@@ -26,6 +26,7 @@ SEPARATORS: Final = (";", ",", "\t", "|")
 
 _CHUNK: Final = 1 << 20
 _MOST_LINES: Final = 50
+_BAD_QUOTES: Final = "the quotes of this row are not closed, or do not stand around a whole cell"
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -221,6 +222,8 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
+        if len(self.record) >= _MOST_LINES:
+            raise csv.Error("a row this long is an open quote")
         line = self._again.popleft() if self._again else next(self._file)
         self.number += 1
         self.record.append(line)
@@ -236,7 +239,7 @@ class _Lines:
 
 def _rows(lines: _Lines, separator: str) -> Iterator[Row | BrokenRow]:
     """Split lines into rows; a quote that is never closed costs its own line only."""
-    reader = csv.reader(lines, delimiter=separator)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     record = lines.record
     while True:
         record.clear()
@@ -247,13 +250,7 @@ def _rows(lines: _Lines, separator: str) -> Iterator[Row | BrokenRow]:
             return
         except csv.Error:
             lines.reread()
-            yield BrokenRow(line, "unreadable_row", "the cells of this row cannot be told apart")
-            continue
-        if len(record) > 1 and (
-            len(record) > _MOST_LINES or sum(text.count('"') for text in record) % 2
-        ):
-            lines.reread()
-            yield BrokenRow(line, "open_quote", "a quote opens in this row and is not closed")
+            yield BrokenRow(line, "bad_quotes", _BAD_QUOTES)
             continue
         yield line, [cell.strip() for cell in cells]
 
@@ -277,6 +274,6 @@ def _ragged(
             )
         elif len(cells) < width and len(lines.record) > 1:
             lines.reread()
-            yield BrokenRow(line, "open_quote", "a quote opens in this row and is not closed")
+            yield BrokenRow(line, "bad_quotes", _BAD_QUOTES)
         else:
             yield line, cells[:width]

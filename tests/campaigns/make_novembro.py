@@ -1,4 +1,4 @@
-"""Writes `campaigns/examples/listas/novembro.csv`: an invented list with the faults of real exports.
+"""Writes `campaigns/examples/listas/novembro.csv`: an invented list with the faults of real ones.
 
 Seeded, so that it always writes the same bytes. Every name, contract and number is invented; the
 numbers lie in narrow made-up ranges (fixo 5000-0xxx, móvel 90000-xxxx) of several area codes.

@@ -1,0 +1,108 @@
+"""Checks of what a campaign names outside itself: its list, the columns of it, time zones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import available_timezones
+
+from campaigns.checks import Finding
+from campaigns.contacts import list_columns
+from campaigns.opening import ZONE_NAME
+from campaigns.problems import did_you_mean, printable
+from campaigns.sections import Sections
+from campaigns.tables import ListError, require_columns, tidy
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_BRACES: Final = "a column is written {name}: both braces, no blanks around the name"
+_PERSONAL: Final = re.compile(
+    r"nome|name|cpf|cnpj|\brg\b|mail|nasc|birth|endere|address|\brua\b|\bcep\b|tel|fone|celular"
+    r"|m[oó]vel|whats|sal[aá]rio|renda|doen|religi|documento",
+    re.IGNORECASE,
+)
+
+
+def findings(data: dict[str, Any], sections: Sections, base: Path) -> Iterator[Finding]:
+    """Give what is wrong with the files and zones that a campaign names. Reads, never writes."""
+    yield from _zones(data)
+    dial_list = data.get("dial_list")
+    name = dial_list.get("file") if isinstance(dial_list, dict) else None
+    if not isinstance(name, str) or not name:
+        return
+    try:
+        columns = list_columns(base / name)
+    except ListError as error:
+        yield Finding(("dial_list", "file"), _told(error), error.code)
+        return
+    yield from _columns(name, columns, sections)
+
+
+def _told(error: ListError) -> str:
+    if error.code == "missing_list":
+        return "there is no such file; the path is relative to the campaign file"
+    return str(error)
+
+
+def _columns(name: str, columns: list[str], sections: Sections) -> Iterator[Finding]:
+    """Check that every column that the campaign speaks of is there."""
+    dial_list, call = sections.dial_list, sections.call
+    numbers: tuple[str, ...] = ()
+    if dial_list is not None:
+        numbers = dial_list.numbers
+        wanted = [(("dial_list", "numbers", n), column) for n, column in enumerate(numbers)]
+        if dial_list.id is not None:
+            yield from _column(("dial_list", "id"), name, columns, dial_list.id)
+        for path, column in wanted:
+            yield from _column(path, name, columns, column)
+    if call is not None:
+        yield from _tags(call.tags, name, columns, numbers)
+
+
+def _column(
+    path: tuple[str | int, ...], name: str, columns: list[str], column: str
+) -> Iterator[Finding]:
+    if column == "-":
+        return
+    try:
+        require_columns(Path(name).name, columns, [column])
+    except ListError as error:
+        yield Finding(path, str(error), error.code)
+
+
+def _tags(tags: str, name: str, columns: list[str], numbers: tuple[str, ...]) -> Iterator[Finding]:
+    path = ("call", "tags")
+    for column in dict.fromkeys(_PLACEHOLDER.findall(tags)):
+        if tidy(column) in {tidy(number) for number in numbers}:
+            yield Finding(
+                path,
+                f'"{printable(column)}" holds phone numbers, and tags leave this system',
+                "number_in_tags",
+            )
+        elif column not in columns:
+            unknown = list(_column(path, name, columns, column or " "))
+            yield from unknown or [Finding(path, _BRACES, "bad_tags")]
+        elif _PERSONAL.search(column):
+            yield Finding(
+                path,
+                f'"{printable(column)}" looks like personal data, and tags leave this system; an id'
+                " of your own tells as much",
+                "personal_data",
+                "warning",
+            )
+    if set("{}") & set(_PLACEHOLDER.sub("", tags)):
+        yield Finding(path, _BRACES, "bad_tags")
+
+
+def _zones(data: dict[str, Any]) -> Iterator[Finding]:
+    for section in ("calling_hours", "schedule"):
+        holder = data.get(section)
+        zone = holder.get("timezone") if isinstance(holder, dict) else None
+        if not isinstance(zone, str) or re.fullmatch(ZONE_NAME, zone) is None:
+            continue
+        if zone not in {"contact", *available_timezones()}:
+            near = did_you_mean(zone, available_timezones())
+            yield Finding(
+                (section, "timezone"), f"there is no time zone of this name{near}", "bad_zone"
+            )
