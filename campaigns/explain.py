@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache, partial
 from typing import Final, Literal, NamedTuple
 
 from campaigns import areas
-from campaigns.calendar import Calendar, DataVersions, HolidayKind
+from campaigns.calendar import AddedHoliday, Calendar, DataVersions, HolidayKind
 from campaigns.clocks import Clocks, to_instant, to_microseconds, zone_data_version
 from campaigns.definition import Campaign, RuleOverride
 from campaigns.opening import DAYS, CallingHours
@@ -151,7 +151,7 @@ class HoursOracle:
     ) -> None:
         self.terms = terms
         self.packs = shipped_packs() if packs is None else packs
-        self._calendar = Calendar(self.packs.holidays()) if calendar is None else calendar
+        self._calendar = calendar or _calendar(self.packs.holidays())
         self._clocks = _CLOCKS if clocks is None else clocks
         self._overrides = {override.rule: override.reason for override in terms.overrides}
         self._by_code: dict[tuple[str, NumberKind], Timeline[Verdict]] = {}
@@ -410,6 +410,11 @@ def evaluate(facts: CallFacts, at: datetime) -> Verdict:
     """Judge one call at an instant with an offset. ValueError as `HoursOracle.evaluate`."""
     oracle = _oracle(facts.terms)
     return oracle.evaluate(facts.ddd, at, facts.kind, ufs=facts.ufs, zones=facts.zones)
+
+
+@lru_cache(maxsize=4)
+def _calendar(added: tuple[AddedHoliday, ...]) -> Calendar:
+    return Calendar(added)
 
 
 @lru_cache(maxsize=32)
