@@ -18,7 +18,7 @@ import campaigns
 from console import engine, running, steering
 from console.embedded import SandboxOptions
 from console.failures import CommandError
-from console.interrupt import run_interruptible
+from console.interrupt import InterruptionError, run_interruptible
 from console.running import Farewell, RunOrder, Terminal
 from console.target import find_target
 
@@ -106,7 +106,7 @@ def start(file: File) -> None:
     """Start a campaign, print its run id, and return."""
     terminal, farewell = Terminal(), Farewell()
     target = find_target()
-    run_interruptible(lambda: running.start(terminal, target, file, farewell), farewell)
+    run_interruptible(lambda: running.start(terminal, target, file), farewell)
 
 
 @app.command()
@@ -167,7 +167,10 @@ def up(
     terminal, farewell = Terminal(), Farewell("Ended. `discador up` goes on where it stopped.")
     options = SandboxOptions(seed=seed, speed=speed) if sandbox else None
     target = find_target()
-    run_interruptible(lambda: running.up(terminal, target, options, ui=ui), farewell)
+    try:
+        run_interruptible(lambda: running.up(terminal, target, options, ui=ui), farewell)
+    except InterruptionError as end:  # the usual way to end it
+        terminal.note(str(end))
 
 
 @app.command()

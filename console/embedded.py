@@ -15,10 +15,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
+from temporalio.envconfig import ClientConnectConfig
 
 from activities.settings import Settings
 from console import temporal
@@ -42,8 +44,8 @@ _READY_POLL_SECONDS = 0.05
 _WATCH_SECONDS = 0.25
 _PORT_TRIES = 3
 
-WorkerCheck = Callable[[str], Awaitable[bool]]
-"""Whether a worker takes work at this Temporal address."""
+WorkerCheck = Callable[[ClientConnectConfig, str], Awaitable[bool]]
+"""Whether a worker takes work at this Temporal, from this queue."""
 
 
 class StackError(Exception):
@@ -62,7 +64,8 @@ class SandboxOptions:
 class StackOptions:
     """Which stack, where. `home` is the directory's `.discador`; `sandbox` None means a real API.
 
-    A throwaway stack is ended without ceremony: nobody will read its files again.
+    With `temporal` the stack uses that one instead of bringing its own. A throwaway stack is ended
+    without ceremony: nobody will read its files again.
     """
 
     home: Path
@@ -70,6 +73,7 @@ class StackOptions:
     sandbox: SandboxOptions | None = None
     throwaway: bool = False
     ui: bool = False
+    temporal: ClientConnectConfig | None = None
 
     @property
     def data(self) -> Path:
@@ -93,11 +97,16 @@ class Stack:
     settings: Settings
     say: Callable[[str], None]
     sandbox: SandboxAddress | None = None
-    temporal_address: str = ""
+    temporal: ClientConnectConfig = field(default_factory=ClientConnectConfig)
     ui_address: str | None = None
     children: dict[str, Child] = field(default_factory=dict)
     _commands: dict[str, tuple[list[str], dict[str, str]]] = field(default_factory=dict)
     _restarts: list[float] = field(default_factory=list)
+
+    @property
+    def temporal_address(self) -> str:
+        """Where its Temporal listens."""
+        return self.temporal.get("target_host", "")
 
     def log(self, name: str) -> Path:
         """Return the file that a part writes to."""
@@ -109,6 +118,7 @@ class Stack:
             pid=os.getpid(),
             command=self.options.command,
             temporal_address=self.temporal_address,
+            task_queue=self.settings.task_queue,
             store_url=self.settings.store_url,
             base_url=self.settings.base_url,
             sandbox=self.sandbox,
@@ -119,7 +129,8 @@ class Stack:
         """Start every part and wait until all of them answer. Raises `StackError`."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._start_temporal())
+                if self.options.temporal is None:
+                    group.create_task(self._start_temporal())
                 if self.options.sandbox:
                     group.create_task(self._start_sandbox(self.options.sandbox))
         except* StackError as errors:
@@ -203,14 +214,15 @@ class Stack:
             raise StackError(str(error)) from None
         for tries_left in range(_PORT_TRIES, 0, -1):
             port, ui_port = free_port(), free_port() if self.options.ui else None
-            self.temporal_address = f"127.0.0.1:{port}"
+            address = f"127.0.0.1:{port}"
+            self.temporal = ClientConnectConfig(target_host=address)
             self.ui_address = f"http://127.0.0.1:{ui_port}" if ui_port else None
             command = temporal.server_command(
                 binary, self.options.data / "temporal.db", port, ui_port
             )
             child = self._start_child("temporal", command, os.environ)
             try:
-                await self._ready("temporal", lambda: temporal.answers(self.temporal_address))
+                await self._ready("temporal", partial(temporal.answers, address))
             except StackError:
                 if tries_left == 1 or "address already in use" not in child.output():
                     raise
@@ -220,7 +232,7 @@ class Stack:
     async def _start_sandbox(self, options: SandboxOptions) -> None:
         command = [sys.executable, "-P", "-m", "sandbox", "--port", "0"]
         command += ["--seed", str(options.seed), "--speed", str(options.speed)]
-        command += ["--token", secrets.token_urlsafe(18)]
+        command += ["--token", secrets.token_hex(16)]
         child = self._start_child("sandbox", command, {**os.environ, "PYTHONUNBUFFERED": "1"})
 
         async def listens() -> bool:
@@ -234,17 +246,14 @@ class Stack:
         )
 
     async def _start_worker(self, takes_work: WorkerCheck) -> None:
-        environ = {
-            name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")
-        }
-        environ |= self.settings.environment()
-        environ |= {
-            "TEMPORAL_ADDRESS": self.temporal_address,
-            "TEMPORAL_CONFIG_FILE": os.devnull,  # the user's own profile is not for this Temporal
-            "PYTHONUNBUFFERED": "1",
-        }
+        environ = {**os.environ, **self.settings.environment(), "PYTHONUNBUFFERED": "1"}
+        if self.options.temporal is None:
+            # The user's own profile is not for this Temporal.
+            environ = {name: environ[name] for name in environ if not name.startswith("TEMPORAL_")}
+            environ["TEMPORAL_ADDRESS"] = self.temporal_address
+            environ["TEMPORAL_CONFIG_FILE"] = os.devnull
         self._start_child("worker", [sys.executable, "-P", "-m", "worker"], environ)
-        await self._ready("worker", lambda: takes_work(self.temporal_address))
+        await self._ready("worker", lambda: takes_work(self.temporal, self.settings.task_queue))
 
 
 def _announced(output: str) -> SandboxAddress | None:
@@ -272,7 +281,7 @@ async def embedded_stack(
     `StackError` when a part does not start.
     """
     with own_stack(options.home):
-        stack = Stack(options, settings, say)
+        stack = Stack(options, settings, say, temporal=options.temporal or ClientConnectConfig())
         try:
             options.data.mkdir(parents=True, exist_ok=True)
             await stack.start(worker_takes_work)

@@ -38,7 +38,7 @@ from store.schema import accounts
 from store.upsert import insert_ignore
 from workflows.campaign import CampaignWorkflow
 from workflows.messages import CampaignInput, PauseRequest, ResumeRequest, StopRequest
-from workflows.names import campaign_id
+from workflows.names import campaign_id, lane_id
 
 CONNECT_SECONDS = 10.0
 UPDATE_SECONDS = 5.0
@@ -275,6 +275,22 @@ async def tell_workflow(client: Client, run: Run, change: Change, *, hang_up: bo
         raise CommandError(str(error.cause)) from None
     except RPCError as error:
         raise CommandError(error.message) from None
+
+
+async def stalled_because(client: Client, run: Run) -> str | None:
+    """Return the newest failure of what carries the run and is being tried again, or None."""
+    ids = [campaign_id(run.campaign, run.id)]
+    ids += [lane_id(run.campaign, run.id, lane) for lane in range(run.lanes)]
+    for workflow_id in ids:
+        try:
+            described = await client.get_workflow_handle(workflow_id).describe()
+        except RPCError:
+            continue
+        for pending in described.raw_description.pending_activities:
+            if pending.attempt > 1 and pending.last_failure.message:
+                name = pending.activity_type.name
+                return f"{name} fails (attempt {pending.attempt}): {pending.last_failure.message}"
+    return None
 
 
 async def workflow_trouble(client: Client, store: Store, run_id: str) -> str | None:

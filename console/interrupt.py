@@ -12,11 +12,15 @@ from console.failures import CommandError
 T = TypeVar("T")
 
 
+class InterruptionError(CommandError):
+    """A signal ended the command; the text says what has become of its work."""
+
+
 def run_interruptible(main: Callable[[], Awaitable[T]], farewell: Callable[[], str]) -> T:
     """Run `main` to its end, or to the first signal.
 
     That one cancels it, so that it can clean up; the next one cancels the cleaning up, which then
-    takes the short way. Raises `CommandError` with `farewell()` when it was interrupted.
+    takes the short way. Raises `InterruptionError` with `farewell()` when it was interrupted.
     """
 
     async def body() -> T:
@@ -31,4 +35,4 @@ def run_interruptible(main: Callable[[], Awaitable[T]], farewell: Callable[[], s
     try:
         return asyncio.run(body())
     except asyncio.CancelledError:
-        raise CommandError(farewell()) from None
+        raise InterruptionError(farewell()) from None

@@ -141,6 +141,8 @@ class Display:
     live: Live | None
     pace: Pace = field(default_factory=Pace)
     started: float = 0.0
+    trouble: str | None = None
+    """Why nothing moves, where that is known."""
     _line_at: float = float("-inf")
     _state: str = ""
 
@@ -150,18 +152,18 @@ class Display:
         self.pace.see(now, progress.placed, progress.done)
         elapsed = now - self.started
         if self.live is not None:
-            self.live.update(panel(progress, self.pace, elapsed))
+            shown = panel(progress, self.pace, elapsed)
+            if self.trouble:
+                shown = Group(shown, Text(self.trouble, style="yellow"))
+            self.live.update(shown)
             return
-        state = state_line(progress)
+        state = self.trouble or state_line(progress)
         if now - self._line_at >= LINE_SECONDS or state != self._state:
             self._line_at, self._state = now, state
-            self.console.print(
-                plain_line(progress, self.pace, elapsed), soft_wrap=True, highlight=False
-            )
-
-    def say(self, line: str) -> None:
-        """Print a line that stays, above the panel where there is one."""
-        self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+            line = plain_line(progress, self.pace, elapsed)
+            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+            if self.trouble:
+                self.console.print(self.trouble, soft_wrap=True, highlight=False, markup=False)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -63,7 +64,7 @@ def print_report(console: Console, report: Report) -> None:
 
 
 def _counts(title: str, counts: dict[str, int], total: int) -> Table:
-    table = Table(title=None, show_footer=True, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_footer=True)
     table.add_column(title, footer="total")
     table.add_column("", justify="right", footer=str(total))
     table.add_column("", justify="right", footer="")
@@ -93,26 +94,27 @@ def _further_lines(report: Report) -> list[str]:
     return lines
 
 
-def print_rows(console: Console, rows: Sequence[RowNote], everything: Path) -> None:
-    """Print the first rejected rows and remarks, and say how many more the file holds."""
+def show_rows(console: Console, rows: Sequence[RowNote], file: Path | None) -> None:
+    """Print the first rejected rows and remarks, and where all of them are; None prints all.
+
+    Writes the file, replacing what was there.
+    """
+    shown = len(rows) if file is None else ROWS_ON_SCREEN
     for kept, heading in ((False, "rejected"), (True, "taken with a remark")):
         chosen = [row for row in rows if row.kept is kept]
         if not chosen:
             continue
         number = f"{len(chosen)} row{'s' if len(chosen) > 1 else ''}"
         console.print(f"{number} of the list {heading}:", highlight=False)
-        for row in chosen[:ROWS_ON_SCREEN]:
+        for row in chosen[:shown]:
             column = f" ({row.column})" if row.column else ""
-            console.print(
-                f"  line {row.line}{column}: {row.message} [{row.reason}]",
-                soft_wrap=True,
-                highlight=False,
-                markup=False,
-            )
-        if len(chosen) > ROWS_ON_SCREEN:
-            console.print(f"  and {len(chosen) - ROWS_ON_SCREEN} more", highlight=False)
-    if rows:
-        console.print(f"all of them: {everything}", soft_wrap=True, highlight=False)
+            line = f"  line {row.line}{column}: {row.message} [{row.reason}]"
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+        if len(chosen) > shown:
+            console.print(f"  and {len(chosen) - shown} more", highlight=False)
+    if rows and file is not None:
+        write_rows(file, rows)
+        console.print(f"all of them: {file}", soft_wrap=True, highlight=False)
 
 
 def write_rows(path: Path, rows: Sequence[RowNote]) -> None:

@@ -21,7 +21,7 @@ from console import engine
 from console.embedded import SandboxOptions, Stack, StackError, StackOptions, embedded_stack
 from console.failures import CommandError
 from console.progress import Display, showing
-from console.report import print_report, print_rows, write_json, write_rows
+from console.report import print_report, show_rows, write_json
 from console.stackfile import HOME, AlreadyRunningError
 from console.steering import rows_file
 from console.target import WITHOUT_ACCOUNT, Target, sandbox_settings
@@ -32,6 +32,7 @@ from store.runs import Run
 
 LOOK_SECONDS = 0.25
 TROUBLE_SECONDS = 3.0
+STALL_SECONDS = 5.0
 
 
 @dataclass
@@ -126,19 +127,21 @@ async def embedded(
 ) -> AsyncIterator[Session]:
     """Start the embedded stack and connect to it; at the end nothing of it is left."""
 
-    async def worker_takes_work(address: str) -> bool:
-        client = await engine.connect(ClientConnectConfig(target_host=address))
-        return await engine.worker_takes_work(client, settings.task_queue)
+    async def worker_takes_work(temporal: ClientConnectConfig, queue: str) -> bool:
+        return await engine.worker_takes_work(await engine.connect(temporal), queue)
 
-    parts = "Temporal, the sandbox and the worker" if options.sandbox else "Temporal and the worker"
-    terminal.note(f"Starting {parts} ...")
+    if options.temporal is not None:
+        await engine.connect(options.temporal)
+    parts = [] if options.temporal else ["Temporal"]
+    parts += ["the sandbox"] if options.sandbox else []
+    terminal.note(f"Starting {', '.join(parts)} and the worker ...")
     begun = time.monotonic()
     try:
         async with embedded_stack(
             options, settings, worker_takes_work=worker_takes_work, say=terminal.note
         ) as stack:
             terminal.note(f"Ready after {time.monotonic() - begun:.1f} s.")
-            client = await engine.connect(ClientConnectConfig(target_host=stack.temporal_address))
+            client = await engine.connect(stack.temporal)
             async with engine.opened(stack.settings.store_url) as store:
                 yield Session(stack.settings, client, store, options.home, stack)
     except StackError as error:
@@ -153,25 +156,28 @@ async def run(terminal: Terminal, target: Target, order: RunOrder, farewell: Far
     _refuse_what_cannot_run(target, order.sandbox)
     loopback = order.sandbox is not None or target.settings.loopback
     campaign = read_definition(terminal, order.file, loopback=loopback)
-    if target.temporal is not None:
+    brings_sandbox = order.sandbox is not None and target.stack is None
+    if target.temporal is not None and not brings_sandbox:
         async with attached(target, terminal) as session:
-            started = await begin(terminal, session, campaign, order.file, farewell)
+            started = await begin(terminal, session, campaign, order.file)
             farewell.line = (
                 f"Interrupted; the campaign goes on. `discador status {started.id}` shows it, "
                 f"`discador stop {started.id}` ends it."
             )
             return await finish(terminal, session, started, order.json_path)
     settings = sandbox_settings(target) if order.sandbox else target.settings
-    options = StackOptions(home=HOME, command="run", sandbox=order.sandbox)
+    options = StackOptions(
+        home=HOME, command="run", sandbox=order.sandbox, temporal=target.temporal
+    )
     async with embedded(options, settings, terminal) as session:
-        started = await go_on_or_begin(terminal, session, campaign, order.file, farewell)
+        started = await go_on_or_begin(terminal, session, campaign, order.file)
         farewell.line = (
             f"Interrupted; run {started.id} is kept. The same command goes on where it stopped."
         )
         return await finish(terminal, session, started, order.json_path)
 
 
-async def start(terminal: Terminal, target: Target, file: Path, farewell: Farewell) -> None:
+async def start(terminal: Terminal, target: Target, file: Path) -> None:
     """Start a campaign, print its run id and return."""
     _refuse_what_cannot_run(target, None)
     campaign = read_definition(terminal, file, loopback=target.settings.loopback)
@@ -181,7 +187,7 @@ async def start(terminal: Terminal, target: Target, file: Path, farewell: Farewe
             "this directory. `discador run` brings its own."
         )
     async with attached(target, terminal) as session:
-        started = await begin(terminal, session, campaign, file, farewell)
+        started = await begin(terminal, session, campaign, file)
     terminal.out.print(started.id, highlight=False)
 
 
@@ -200,7 +206,7 @@ async def demo(
         settings = Settings.model_validate({"DISCADOR_STORE_URL": sqlite_url(home / "discador.db")})
         campaign = read_definition(terminal, example, loopback=True)
         async with embedded(options, settings, terminal) as session:
-            started = await begin(terminal, session, campaign, example, farewell)
+            started = await begin(terminal, session, campaign, example)
             return await finish(terminal, session, started, json_path)
 
 
@@ -255,19 +261,16 @@ def validate(terminal: Terminal, path: Path, *, loopback: bool) -> None:
         f"{checked.campaign.campaign} is valid: {taken} contacts, {rejected} rows rejected.",
         highlight=False,
     )
-    if rows:
-        everything = rows_file(HOME, checked.campaign.campaign)
-        write_rows(everything, rows)
-        print_rows(terminal.out, rows, everything)
+    show_rows(terminal.out, rows, rows_file(HOME, checked.campaign.campaign))
 
 
 async def go_on_or_begin(
-    terminal: Terminal, session: Session, campaign: Campaign, file: Path, farewell: Farewell
+    terminal: Terminal, session: Session, campaign: Campaign, file: Path
 ) -> Run:
     """Take up the run of this campaign that an interrupt left open, or begin a new one."""
     left = await engine.interrupted_run(session.store, campaign)
     if left is None:
-        return await begin(terminal, session, campaign, file, farewell)
+        return await begin(terminal, session, campaign, file)
     if not await engine.has_rules(session.store, left, campaign):
         raise CommandError(
             f"Run {left.id} of {campaign.campaign} was interrupted and has other rules than this "
@@ -278,12 +281,10 @@ async def go_on_or_begin(
     return left
 
 
-async def begin(
-    terminal: Terminal, session: Session, campaign: Campaign, file: Path, farewell: Farewell
-) -> Run:
+async def begin(terminal: Terminal, session: Session, campaign: Campaign, file: Path) -> Run:
     """Import the list, show what was not taken, and let the run dial."""
-    farewell.line = "Interrupted while the list was read; nobody was called."
     said = time.monotonic()
+    throwaway = session.stack is not None and session.stack.options.throwaway
 
     def on_progress(imported: Imported) -> None:
         nonlocal said
@@ -295,10 +296,7 @@ async def begin(
     run = await engine.import_list(session.store, campaign, file, on_progress)
     rows = await engine.rows_of(session.store, run.id)
     terminal.note(f"{run.total} contacts, {run.rejected} rows rejected.")
-    if rows:
-        everything = rows_file(session.home, run.id)
-        write_rows(everything, rows)
-        print_rows(terminal.err, rows, everything)
+    show_rows(terminal.err, rows, None if throwaway else rows_file(session.home, run.id))
     await engine.begin_dialing(session.store, session.client, run, session.settings.task_queue)
     return run
 
@@ -341,15 +339,21 @@ async def _unless_broken(session: Session, work: Callable[[], Awaitable[None]]) 
 
 async def _follow(session: Session, run: Run, display: Display) -> None:
     """Show the run until it has ended; raises `CommandError` when nothing carries it any more."""
-    asked = time.monotonic()
+    asked = moved = time.monotonic()
+    seen = (0, 0)
     while True:
         progress = await engine.progress_of(session.store, run.id)
+        now = time.monotonic()
+        if (progress.placed, progress.done) != seen:
+            seen, moved = (progress.placed, progress.done), now
         display.show(progress)
         if not progress.run.is_open:
             return
-        if time.monotonic() - asked >= TROUBLE_SECONDS:
-            asked = time.monotonic()
+        if now - asked >= TROUBLE_SECONDS:
+            asked = now
             trouble = await engine.workflow_trouble(session.client, session.store, run.id)
             if trouble:
                 raise CommandError(trouble)
+            still = now - moved >= STALL_SECONDS
+            display.trouble = await engine.stalled_because(session.client, run) if still else None
         await asyncio.sleep(LOOK_SECONDS)

@@ -46,6 +46,7 @@ class StackInfo(BaseModel):
     pid: int
     command: Literal["up", "run", "demo"]
     temporal_address: str
+    task_queue: str = "discador"
     store_url: str
     base_url: str
     sandbox: SandboxAddress | None = None

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from socket import gethostname
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from console import engine
 from console.failures import CommandError
 from console.progress import outcomes_line, state_line
-from console.report import print_report, print_rows, write_json, write_rows
+from console.report import print_report, show_rows, write_json
 from console.stackfile import HOME
 from console.target import Target
 from store.engine import Store
@@ -77,7 +78,7 @@ async def show_status(console: Console, target: Target, name: str | None) -> Non
 
 
 async def _overview(known: list[Known]) -> Table:
-    table = Table(pad_edge=False)
+    table = Table(box=SIMPLE_HEAD)
     for heading in ("run", "campaign", "status", "contacts done", "live", "calls", "started"):
         figures = heading in {"contacts done", "live", "calls"}
         table.add_column(heading, justify="right" if figures else "left")
@@ -159,10 +160,7 @@ async def show_report(
         write_json(json_path, report, rows)
     if json_path != "-":
         print_report(console, report)
-        if rows:
-            everything = rows_file(HOME, one.run.id)
-            write_rows(everything, rows)
-            print_rows(console, rows, everything)
+        show_rows(console, rows, rows_file(HOME, one.run.id))
 
 
 async def check_worker(console: Console, target: Target) -> None:

@@ -7,6 +7,8 @@ in this directory. What only reads needs neither: it looks into the stores.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
+from socket import gethostname
 
 from temporalio.envconfig import ClientConnectConfig
 
@@ -57,7 +59,13 @@ def find_target() -> Target:
     stack = find_stack(HOME)
     if stack is None:
         return Target(settings, store_is_named=named)
-    there = settings.model_copy(update={"store_url": stack.store_url, "base_url": stack.base_url})
+    there = settings.model_copy(
+        update={
+            "store_url": stack.store_url,
+            "base_url": stack.base_url,
+            "task_queue": stack.task_queue,
+        }
+    )
     return Target(there, ClientConnectConfig(target_host=stack.temporal_address), stack)
 
 
@@ -70,4 +78,8 @@ def sandbox_settings(target: Target) -> Settings:
     update: dict[str, object] = {"base_url": "http://127.0.0.1", "access_token": None}
     if not target.store_is_named:
         update["store_url"] = sqlite_url(SANDBOX_STORE)
+    if target.temporal is not None:
+        # On a Temporal that others use too, no worker of theirs may take this campaign and dial.
+        here = f"{gethostname()} {update.get('store_url', target.settings.store_url)}"
+        update["task_queue"] = f"discador-sandbox-{sha256(here.encode()).hexdigest()[:12]}"
     return target.settings.model_copy(update=update)
