@@ -353,11 +353,10 @@ class _Turn:
                 ],
             )
 
-        async def draw() -> float:
-            slots = await placing.draw_again(
-                self._store, run_id=self._request.run, calls_per_second=rate, count=1
+        async def draw(count: int) -> list[float]:
+            return await placing.draw_again(
+                self._store, run_id=self._request.run, calls_per_second=rate, count=count
             )
-            return slots[0]
 
         self._poster.launch(
             self._request.run,

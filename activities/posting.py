@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -25,6 +25,9 @@ REFUSALS_IN_A_ROW = 5
 RATE_LIMIT_PAUSE = 1.0
 """Seconds without a POST after a 429 that does not say how long."""
 
+GATHER_SECONDS = 0.005
+"""How long POSTs that missed their slot wait for each other."""
+
 _log = structlog.get_logger("discador.posting")
 
 
@@ -36,12 +39,40 @@ class Job:
     call: NewCall
 
 
-@dataclass(frozen=True)
+@dataclass
 class Pacer:
-    """What a POST needs to know of pacing: how late it may leave, and how to draw again."""
+    """What POSTs need to know of pacing: how late they may leave, and how to draw again.
+
+    Those that miss their slot at about the same time draw their new ones together, in one
+    transaction: a process that falls behind must not be slowed further by each of them.
+    """
 
     tolerance: float
-    draw: Callable[[], Awaitable[float]]
+    draw: Callable[[int], Awaitable[list[float]]]
+    _waiting: list[asyncio.Future[float]] = field(default_factory=list)
+    _drawing: asyncio.Task[None] | None = None
+
+    async def draw_again(self) -> float:
+        """Return a new slot. Nothing of the POST that asks has been sent."""
+        slot: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._waiting.append(slot)
+        if self._drawing is None:
+            self._drawing = asyncio.create_task(self._draw())
+        return await slot
+
+    async def _draw(self) -> None:
+        try:
+            while self._waiting:
+                await asyncio.sleep(GATHER_SECONDS)
+                waiting, self._waiting = self._waiting, []
+                try:
+                    slots = await self.draw(len(waiting))
+                except Exception:  # noqa: BLE001 - whatever the store raises: none was granted
+                    slots = [float("inf")] * len(waiting)
+                for slot, instant in zip(waiting, slots, strict=True):
+                    slot.set_result(instant)
+        finally:
+            self._drawing = None
 
 
 class Poster:
@@ -95,6 +126,11 @@ class Poster:
             wait = slot - self._clock()
             if wait > 0:
                 await asyncio.sleep(wait)
+            if self._clock() > slot + pacer.tolerance:
+                slot = await pacer.draw_again()
+                if slot >= claim.send_by:
+                    return NotSent(key=claim.key, message="no send slot was free in time")
+                continue
             try:
                 api_id = await self._client.create_call(
                     job.call,
@@ -102,12 +138,7 @@ class Poster:
                     clock=self._clock,
                 )
             except errors.DeadlinePassed:
-                if self._clock() >= claim.send_by:
-                    return NotSent(key=claim.key, message="its time to be sent had passed")
-                slot = await pacer.draw()
-                if slot >= claim.send_by:
-                    return NotSent(key=claim.key, message="no send slot was free in time")
-                continue
+                continue  # by now its slot has passed
             except errors.NotSent as error:
                 return NotSent(key=claim.key, message=str(error))
             except errors.Refused as error:
