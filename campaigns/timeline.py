@@ -107,7 +107,7 @@ class Timeline(Generic[T]):
         self._rules = tuple(rules)
         self._zones = tuple({*zones, *(zone for rule in rules for zone in rule.zones)})
         self._clocks = clocks
-        self._margin = margin // timedelta(microseconds=1)
+        self._margin = max(1, margin // timedelta(microseconds=1))  # the close itself is closed
         self._answer = answer
         self._blocks: dict[int, tuple[Span, ...]] = {}
         self._days: dict[int, _Day[T]] = {}
