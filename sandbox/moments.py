@@ -12,6 +12,7 @@ SPACED_UTC = re.compile(r"(\d{4}-\d{2}-\d{2})[ +](\d{2}:\d{2}:\d{2})[ +]UTC")
 # An unescaped "+03:00" arrives as " 03:00".
 LOST_PLUS = re.compile(r"(.*T[\d:.]+) (\d{2}:\d{2})")
 DAY = 86_400.0
+LAST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()  # beyond it no calendar can go
 
 
 def iso(instant: float) -> str:
@@ -42,6 +43,7 @@ def parse(text: str, *, end_of_day: bool = False) -> float | None:
         elif match := LOST_PLUS.fullmatch(text):
             text = f"{match[1]}+{match[2]}"
         moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        instant = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
+    return instant if instant < LAST else None

@@ -22,6 +22,8 @@ from sandbox.operations import CONNECTION
 from sandbox.settings import SandboxSettings
 
 T = TypeVar("T")
+TICK = 0.1  # seconds; uvicorn counts on ten a second
+TICKS_A_DAY = 864_000
 HOST = "127.0.0.1"
 PATIENCE = 30.0  # seconds for a start, a stop or an answer of the server's own thread
 
@@ -62,8 +64,22 @@ class Server(uvicorn.Server):
         """Capture none: whoever started the server ends it."""
         yield
 
+    def end(self) -> None:
+        """End at once; safe from any thread once it listens."""
+        self.should_exit = True
+        self._loop.call_soon_threadsafe(self._ended.set)
+
+    async def main_loop(self) -> None:
+        """Tick as uvicorn does, but without its delay at the end."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter = (counter + 1) % TICKS_A_DAY
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), TICK)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, and say so."""
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         await super().startup(sockets)
         self._listening()
 
@@ -164,7 +180,7 @@ class SandboxServer:
     def stop(self) -> None:
         """Stop, and return when the thread has ended."""
         for server in self._servers:
-            server.should_exit = True
+            server.end()
         self._thread.join(PATIENCE)
 
     def _run(self, sockets: list[socket.socket]) -> None:

@@ -1,5 +1,6 @@
 """A sandbox on its own port, and a plain way to talk to it."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,15 @@ from sandbox.server import SandboxServer
 START = 1_760_000_000.25
 CONTACT = "48999990001"
 WAIT = 10  # seconds for one answer
+
+
+def eventually(holds: Callable[[], object], patience: float = WAIT) -> None:
+    """Wait until something holds, for so many seconds at most."""
+    deadline = time.monotonic() + patience
+    while not holds():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it did not come to hold within {patience} s")
+        time.sleep(0.005)
 
 
 class Clock:
