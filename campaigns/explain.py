@@ -16,7 +16,7 @@ from campaigns import areas
 from campaigns.calendar import AddedHoliday, Calendar, DataVersions, HolidayKind
 from campaigns.clocks import Clocks, to_instant, to_microseconds, zone_data_version
 from campaigns.definition import Campaign, RuleOverride
-from campaigns.opening import DAYS, CallingHours
+from campaigns.opening import CallingHours
 from campaigns.packs import (
     AttemptLimits,
     Automation,
@@ -24,7 +24,9 @@ from campaigns.packs import (
     Confidence,
     NumberKind,
     Packs,
+    Requirement,
     Rule,
+    describe_hours,
     describe_limits,
     shipped_packs,
 )
@@ -46,7 +48,8 @@ class Terms(Frozen):
     """What a campaign says that bears on whether it may call.
 
     `hours` None means that nothing was written: the polite profile holds. `registries` are the
-    names of suppression lists at hand and fresh enough. `limits` are the caps as written.
+    names of suppression lists at hand and fresh enough, None where nobody has looked. `limits` are
+    the caps as written.
     """
 
     purpose: Cause
@@ -55,12 +58,12 @@ class Terms(Frozen):
     hours: CallingHours | Literal["always"] | None = None
     margin: timedelta = DEFAULT_MARGIN
     overrides: tuple[RuleOverride, ...] = ()
-    registries: frozenset[str] = frozenset()
+    registries: frozenset[str] | None = None
     sector: str | None = None
     limits: AttemptLimits = AttemptLimits()
 
     @classmethod
-    def of(cls, campaign: Campaign, registries: Iterable[str] = ()) -> Terms:
+    def of(cls, campaign: Campaign, registries: Iterable[str] | None = None) -> Terms:
         """Take the terms out of a campaign."""
         written = campaign.limits.per_number
         return Terms(
@@ -70,7 +73,7 @@ class Terms(Frozen):
             hours=campaign.calling_hours,
             margin=campaign.call.max_duration or DEFAULT_MARGIN,
             overrides=campaign.overrides,
-            registries=frozenset(registries),
+            registries=None if registries is None else frozenset(registries),
             limits=AttemptLimits(
                 per_day=written.per_day, per_month=written.per_month, min_gap=written.min_gap
             ),
@@ -88,7 +91,10 @@ class CallFacts(Frozen):
 
 
 class Reason(Frozen):
-    """A link in the chain of a decision. `met` says whether something required is there."""
+    """A link in the chain of a decision.
+
+    `met` says whether something required is there; None where nothing is, or nobody has looked.
+    """
 
     rule: str
     law: str
@@ -204,11 +210,14 @@ class HoursOracle:
         return limits
 
     def unmet(self, ddds: Iterable[str], day: date) -> tuple[Unmet, ...]:
-        """Give what stands against starting a campaign that calls these area codes."""
+        """Give what stands against starting a campaign that calls these area codes.
+
+        A list that nobody has looked for counts as missing.
+        """
         found: dict[str, tuple[Reason, list[str]]] = {}
         for ddd in sorted(set(ddds)):
             for reason in self._standing(self._place(ddd, "movel", (), ()), day):
-                if reason.met is False:
+                if reason.effect == "require" and not reason.met:
                     found.setdefault(reason.rule, (reason, []))[1].append(ddd)
         return tuple(Unmet(reason=reason, ddds=tuple(codes)) for reason, codes in found.values())
 
@@ -384,21 +393,23 @@ class HoursOracle:
             sectors = ", ".join(rule.when.sector)
             return _reason(rule, f"Only for callers in {sectors}: {rule.text}", effect="duty")
         if rule.require is not None:
-            missing = self._missing(rule)
-            text = f"{rule.text} {missing}".rstrip()
-            return _reason(rule, text, met=not missing)
+            met, words = self._meets(rule.require)
+            return _reason(rule, f"{rule.text} {words}".rstrip(), met=met)
         if rule.limit is not None:
             return _reason(rule, f"{rule.text} Cap: {describe_limits(rule.limit)}.")
         return _reason(rule, rule.text)
 
-    def _missing(self, rule: Rule) -> str:
-        assert rule.require is not None
-        if rule.require.recording and not self.terms.recording:
-            return "The campaign does not record: set call.gravar_audio to true."
-        registry = rule.require.registry
-        if registry is not None and registry not in self.terms.registries:
-            return f"The list {registry} is missing or too old: import it as a suppression list."
-        return ""
+    def _meets(self, requirement: Requirement) -> tuple[bool | None, str]:
+        if requirement.recording and not self.terms.recording:
+            return False, "The campaign does not record: set call.gravar_audio to true."
+        if (registry := requirement.registry) is None:
+            return True, ""
+        if self.terms.registries is None:
+            return None, f"The list {registry} is looked for when the campaign starts."
+        if registry in self.terms.registries:
+            return True, f"The list {registry} is at hand."
+        words = f"The list {registry} is missing or too old: import it as a suppression list."
+        return False, words
 
     @cached_property
     def _rules_by_id(self) -> dict[str, Rule]:
@@ -442,15 +453,10 @@ def _reason(
 
 
 def _own_hours_reason(hours: CallingHours) -> Reason:
-    days = ", ".join(
-        f"{day} {' and '.join(map(str, windows))}"
-        for number, day in enumerate(DAYS)
-        if (windows := hours.windows(number))
-    )
     return Reason(
         rule=OWN_HOURS,
         law="the campaign's own rule",
-        text=f"The campaign calls {days}.",
+        text=f"The campaign calls {describe_hours(hours)}.",
         blocks=False,
         effect="hours",
     )

@@ -18,6 +18,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import groupby
 from typing import Annotated, Any, Literal, Self
 
 import yaml
@@ -25,7 +26,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from campaigns.calendar import AddedHoliday, HolidayKind
 from campaigns.definition import Purpose
-from campaigns.opening import CallingHours
+from campaigns.opening import DAYS, CallingHours
 from campaigns.scalars import Day, Duration, Flag, Frozen, Instant, OneOrMany, Whole
 
 #: What a campaign may be for; electoral propaganda can be judged, never declared in a campaign.
@@ -273,6 +274,17 @@ def read_packs(folder: Traversable) -> Packs:
 def shipped_packs() -> Packs:
     """Read the packs that come with the engine, once."""
     return read_packs(resources.files("campaigns").joinpath("rules"))
+
+
+def describe_hours(hours: CallingHours) -> str:
+    """Say hours in words, such as `mon-fri 09:00-20:00, sat 10:00-13:00`."""
+    by_day = [" and ".join(map(str, hours.windows(day))) for day in range(len(DAYS))]
+    words = []
+    for text, run in groupby(enumerate(by_day), key=lambda item: item[1]):
+        days = [DAYS[number] for number, _ in run]
+        if text:
+            words.append(f"{days[0]}-{days[-1]} {text}" if len(days) > 1 else f"{days[0]} {text}")
+    return ", ".join(words)
 
 
 def describe_limits(limits: AttemptLimits) -> str:

@@ -220,13 +220,23 @@ def test_a_ban_without_an_end_has_no_next_instant() -> None:
 
 def test_a_missing_registry_stands_against_starting_and_not_against_the_number() -> None:
     """Explain says callable; the start is what the missing list forbids, once for all its codes."""
-    oracle = HoursOracle(Terms(purpose="collection", recording=True))
+    oracle = HoursOracle(Terms(purpose="collection", recording=True, registries=frozenset[str]()))
     at = datetime.fromisoformat("2026-11-25T10:00:00-03:00")
     assert oracle.evaluate("11", at).callable
     [unmet] = oracle.unmet(["11", "12", "48", "21"], date(2026, 11, 25))
     assert (unmet.reason.rule, unmet.ddds) == ("sp-nao-me-ligue", ("11", "12"))
     at_hand = Terms(purpose="collection", recording=True, registries=frozenset({"procon-sp"}))
     assert HoursOracle(at_hand).unmet(["11", "21"], date(2026, 11, 25)) == ()
+
+
+def test_a_registry_that_nobody_looked_for_is_neither_met_nor_missing() -> None:
+    """Explaining needs no store: the chain says that the list is looked for at the start."""
+    oracle = HoursOracle(Terms(purpose="collection"))
+    verdict = oracle.evaluate("11", datetime.fromisoformat("2026-11-25T10:00:00-03:00"))
+    [reason] = [reason for reason in verdict.reasons if reason.rule == "sp-nao-me-ligue"]
+    assert reason.met is None
+    assert "looked for when the campaign starts" in reason.text
+    assert oracle.unmet(["11"], date(2026, 11, 25))
 
 
 def test_collections_in_rio_need_a_recording_before_they_start() -> None:
