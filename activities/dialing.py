@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 from temporalio import activity
 
-from activities.gates import build_gate
+from activities.gates import CampaignGate
 from activities.messages import AdvanceInput, AdvanceResult
 from activities.posting import Job, Pacer, Poster
 from activities.tracking import Tracker, TrackRules
@@ -128,7 +128,7 @@ class DialingActivities:
         plan = Plan(
             definition=definition,
             version=version,
-            gate=build_gate(definition, loopback=self._loopback),
+            gate=CampaignGate(definition, loopback=self._loopback),
             connect_to=_number(call.connect_to) or call.connect_to,
             track=TrackRules(
                 contact_leg=call.contact_leg,

@@ -103,3 +103,7 @@ class Step(Frozen):
     version: int = 1
     suppress: bool = False
     """Never call this number again, in any campaign."""
+    spared: bool = False
+    """The person never noticed: the attempt does not count against their caps."""
+    other_daypart: bool = False
+    """Not before another part of the day than the one in which this attempt was made."""

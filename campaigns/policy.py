@@ -8,8 +8,6 @@ due again under a new key, up to `MAX_TECHNICAL` of them in a row.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from campaigns.attempts import CallFacts, DialingRules, Ended, LegName, Outcome, Step
 from campaigns.definition import Campaign, RetryRule
 from campaigns.outcomes import classify, failing_leg, fold
@@ -63,30 +61,34 @@ def _matching(
 
 def _after_no_call(rules: DialingRules, ended: Ended) -> Step:
     """Decide about an attempt that never became a call."""
-
-    def step(
-        action: Literal["retry", "next_number", "final"], why: str, delay: float = 0.0
-    ) -> Step:
-        outcome = Outcome(ended.how)
-        if ended.how == "refused" and ended.refusal == "number":
-            outcome = Outcome.INVALID_NUMBER
-        return Step(
-            key=ended.key,
-            action=action,
-            outcome=outcome,
-            delay=delay,
-            why=why,
-            version=rules.version,
-        )
-
-    if ended.how == "unknown":
-        return step("final", "parked")
+    step = Step(
+        key=ended.key,
+        action="final",
+        outcome=Outcome(ended.how),
+        why=ended.how,
+        version=rules.version,
+    )
     if ended.how == "refused" and ended.refusal == "number":
-        return step("next_number" if ended.numbers_left else "final", "number_refused")
-    if ended.technical >= MAX_TECHNICAL:
-        return step("final", "technical_cap")
-    delay = TECHNICAL_DELAYS[min(max(ended.technical, 1), len(TECHNICAL_DELAYS)) - 1]
-    return step("retry", ended.how, delay)
+        change: dict[str, object] = {
+            "action": "next_number" if ended.numbers_left else "final",
+            "outcome": Outcome.INVALID_NUMBER,
+            "why": "number_refused",
+        }
+    elif ended.how == "unknown":
+        change = {"why": "parked"}
+    elif ended.technical >= MAX_TECHNICAL:
+        change = {"why": "technical_cap"}
+    else:
+        nth = min(max(ended.technical, 1), len(TECHNICAL_DELAYS))
+        change = {"action": "retry", "delay": TECHNICAL_DELAYS[nth - 1]}
+    return step.model_copy(update=change)
+
+
+def spares_the_person(call: CallFacts, outcome: Outcome) -> bool:
+    """Whether a failure was technical and never reached the contact's phone."""
+    if outcome in {Outcome.TECHNICAL, Outcome.NEVER_RAN}:
+        return True
+    return outcome is Outcome.OTHER_LEG and not fold(call.contact.status)
 
 
 def next_step(rules: DialingRules, ended: Ended) -> Step:
@@ -94,22 +96,33 @@ def next_step(rules: DialingRules, ended: Ended) -> Step:
     if ended.call is None:
         return _after_no_call(rules, ended)
     outcome = classify(ended.call)
-    matching = _matching(rules, ended, ended.call, outcome)
+    spared = spares_the_person(ended.call, outcome)
+    change = _after_call(rules, ended, ended.call, outcome, spared=spared)
     step = Step(
-        key=ended.key, action="final", outcome=outcome, why="no_rule", version=rules.version
+        key=ended.key, action="final", outcome=outcome, spared=spared, version=rules.version
     )
+    return step.model_copy(update=change)
+
+
+def _after_call(
+    rules: DialingRules, ended: Ended, call: CallFacts, outcome: Outcome, *, spared: bool
+) -> dict[str, object]:
+    """Return what differs from ending the contact with this outcome."""
+    matching = _matching(rules, ended, call, outcome)
     if matching is None:
-        why = outcome.value if outcome in {Outcome.ANSWERED, Outcome.HUNG_UP} else "no_rule"
-        return step.model_copy(update={"why": why})
+        done = outcome in {Outcome.ANSWERED, Outcome.HUNG_UP}
+        return {"why": outcome.value if done else "no_rule"}
     index, rule = matching
-    step = step.model_copy(update={"rule": index, "why": "rule"})
+    change: dict[str, object] = {"rule": index, "why": "rule"}
     if rule.then in {"stop", "suppress"}:
-        return step.model_copy(update={"suppress": rule.then == "suppress"})
-    if ended.accepted >= rules.total_per_contact:
-        return step.model_copy(update={"why": "contact_cap"})
+        return change | {"suppress": rule.then == "suppress"}
+    if ended.accepted - spared >= rules.total_per_contact:
+        return change | {"why": "contact_cap"}
+    if spared and ended.technical + 1 >= MAX_TECHNICAL:
+        return change | {"why": "technical_cap"}
     if rule.then == "next_number":
         if not ended.numbers_left:
-            return step.model_copy(update={"why": "no_number_left"})
-        return step.model_copy(update={"action": "next_number"})
+            return change | {"why": "no_number_left"}
+        return change | {"action": "next_number"}
     delay = rule.delay(_uses(ended, index)).total_seconds()
-    return step.model_copy(update={"action": "retry", "delay": delay})
+    return change | {"action": "retry", "delay": delay, "other_daypart": rule.other_daypart}

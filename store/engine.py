@@ -26,6 +26,12 @@ from store.migrate import migrate
 Clock = Callable[[], float]
 BUSY_TIMEOUT_MS = 15_000
 
+_POOL: dict[str, Any] = {
+    "pool_size": 8,
+    "max_overflow": 8,
+    "hide_parameters": True,  # an error's text must not quote the numbers of a statement
+}
+
 
 class StoreError(Exception):
     """The store cannot be opened or used; the text says why and what to do, for people."""
@@ -127,10 +133,10 @@ async def open_store(url: str, clock: Clock = time.time) -> AsyncIterator[Store]
         if not target.database or target.database == ":memory:":
             raise StoreError("the store must be a file: several processes share it")
         Path(target.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(target, pool_size=8, max_overflow=8)
+        engine = create_async_engine(target, **_POOL)
         _prepare_sqlite(engine)
     else:
-        engine = create_async_engine(target, pool_size=8, max_overflow=8, pool_pre_ping=True)
+        engine = create_async_engine(target, **_POOL, pool_pre_ping=True)
     try:
         try:
             await migrate(engine)

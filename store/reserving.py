@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, cast
 
 from sqlalchemy import Row, and_, bindparam, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,11 +41,17 @@ MAX_ROUNDS = 5
 
 
 class Candidate(Frozen):
-    """A contact that is due, and the number it would be called at."""
+    """A contact that is due, and the number it would be called at.
+
+    `number_calls` and `contact_calls` are when the number, and any number of the contact, were
+    called before in all campaigns of the account, oldest first, as far back as the gate asks.
+    """
 
     n: int
     e164: str
-    kind: str
+    kind: Literal["movel", "fixo"]
+    number_calls: tuple[float, ...] = ()
+    contact_calls: tuple[float, ...] = ()
 
 
 class GateAnswer(Frozen):
@@ -61,7 +67,15 @@ class GateAnswer(Frozen):
     why: str = ""
 
 
-Gate = Callable[[Candidate, float], GateAnswer]
+class Gate(Protocol):
+    """Decides whether a candidate may be called at an instant."""
+
+    history: float
+    """Seconds of past calls that the decision needs; 0: none."""
+
+    def __call__(self, candidate: Candidate, now: float, /) -> GateAnswer:
+        """Judge a candidate."""
+        ...
 
 
 class Reservation(Frozen):
@@ -319,6 +333,9 @@ async def _reserve_round(
     if not rows:
         return 0, []
     suppressed = await _suppressed(connection, run, purpose, [row.e164 for row in rows], now)
+    histories = await _histories(
+        connection, run_id, run, rows, now - gate.history if gate.history else None
+    )
     allowed: list[dict[str, Any]] = []
     waiting: list[dict[str, Any]] = []
     blocked: list[tuple[Any, Outcome, str]] = []
@@ -329,7 +346,15 @@ async def _reserve_round(
         if row.accepted >= per_contact:
             blocked.append((row, Outcome.NOT_ALLOWED, "contact_cap"))
             continue
-        answer = gate(Candidate(n=row.n, e164=row.e164, kind=row.kind), now)
+        calls = histories.get(row.n, ())
+        candidate = Candidate(
+            n=row.n,
+            e164=row.e164,
+            kind=row.kind,
+            number_calls=tuple(at for at, e164 in calls if e164 == row.e164),
+            contact_calls=tuple(at for at, _ in calls),
+        )
+        answer = gate(candidate, now)
         if answer.allowed:
             allowed.append(
                 {
@@ -367,6 +392,40 @@ async def _reserve_round(
             now=now,
         )
     return len(rows), keys
+
+
+async def _histories(
+    connection: AsyncConnection,
+    run_id: str,
+    run: Row[Any],
+    rows: Sequence[Any],
+    since: float | None,
+) -> dict[int, list[tuple[float, str]]]:
+    """Return when each contact's numbers were called after `since` (None: not asked), by ordinal.
+
+    A call that a technical failure kept from the person does not count; one of unknown fate does.
+    """
+    found: dict[int, list[tuple[float, str]]] = {}
+    if since is None:
+        return found
+    query = (
+        select(numbers.c.n, attempts.c.e164, attempts.c.posting_at)
+        .join(
+            attempts,
+            and_(attempts.c.account_id == run.account_id, attempts.c.e164 == numbers.c.e164),
+        )
+        .where(
+            numbers.c.run_id == run_id,
+            numbers.c.n.in_([row.n for row in rows]),
+            attempts.c.posting_at > since,
+            attempts.c.state.in_(("posting", "placed", "ended", "unknown")),
+            attempts.c.spared.is_(False),
+        )
+        .order_by(attempts.c.posting_at)
+    )
+    for row in await connection.execute(query):
+        found.setdefault(row.n, []).append((row.posting_at, row.e164))
+    return found
 
 
 async def _insert_attempts(

@@ -159,6 +159,14 @@ attempts = Table(
     Column("facts", Text, comment="the finished call's legs as JSON"),
     Column("refusal", Text, comment="status, motivo and class of a refusal as JSON"),
     Column("cost_brl", Double),
+    Column("outcome", Text, comment="set when it is settled"),
+    Column(
+        "spared",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="a technical failure: it does not count against the person's caps",
+    ),
     Column("holds_until", Double, comment="unknown: until when it keeps its number and channel"),
     Column("reads", Integer, nullable=False, server_default="0"),
     Column("next_read", Double),
@@ -181,6 +189,7 @@ Index(
     sqlite_where=attempts.c.settled_at.is_(None),
     postgresql_where=attempts.c.settled_at.is_(None),
 )
+Index("ix_attempts_number", attempts.c.account_id, attempts.c.e164, attempts.c.posting_at)
 Index("ix_attempts_contact", attempts.c.run_id, attempts.c.n)
 
 decisions = Table(

@@ -11,9 +11,10 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome, Step
+from campaigns.caps import local_zone, next_daypart
 from store.engine import Store
-from store.schema import attempts, contacts, decisions
-from store.upsert import add_tally
+from store.schema import attempts, contacts, decisions, suppressions
+from store.upsert import add_tally, insert_ignore
 
 OVER = ("ended", "refused", "not_sent", "not_placed", "unknown")
 """States of an attempt that is over and waits for a decision."""
@@ -54,7 +55,16 @@ async def settle(
                     attempts.c.state.in_(OVER),
                 )
                 .values(settled_at=now)
-                .returning(attempts.c.key, attempts.c.n, attempts.c.state, attempts.c.ended_at)
+                .returning(
+                    attempts.c.key,
+                    attempts.c.n,
+                    attempts.c.state,
+                    attempts.c.ended_at,
+                    attempts.c.posting_at,
+                    attempts.c.e164,
+                    attempts.c.account_id,
+                    attempts.c.api_id,
+                )
             )
         ).all()
     if not rows:
@@ -64,37 +74,26 @@ async def settle(
     for start in range(0, len(ordinals), FLAT):
         found = await connection.execute(
             select(
-                contacts.c.n, contacts.c.technical, contacts.c.rule_uses, contacts.c.position
+                contacts.c.n,
+                contacts.c.accepted,
+                contacts.c.technical,
+                contacts.c.rule_uses,
+                contacts.c.position,
             ).where(contacts.c.run_id == run_id, contacts.c.n.in_(ordinals[start : start + FLAT]))
         )
         known.update({row.n: row for row in found})
     changes, log, tally = [], [], Counter[str]()
+    suppressed: list[dict[str, object]] = []
     for row in rows:
-        step, contact = by_key[row.key], known[row.n]
-        due_at = max(now, (row.ended_at or now) + step.delay)
-        change = {
-            "b_n": row.n,
-            "b_state": "due",
-            "b_outcome": None,
-            "b_due_at": due_at,
-            "b_position": contact.position,
-            "b_technical": contact.technical + 1 if step.outcome in _NO_CALL else 0,
-            "b_rule_uses": contact.rule_uses,
-        }
-        if step.action == "final":
-            change |= {"b_state": "done", "b_outcome": step.outcome.value, "b_due_at": now}
-            tally[f"contact:{step.outcome.value}"] += 1
-        elif step.action == "next_number":
-            change |= {
-                "b_position": contact.position + 1,
-                "b_rule_uses": "[]",
-                "b_due_at": now,
-            }
-        elif step.rule is not None:
-            change["b_rule_uses"] = _rule_uses(contact.rule_uses, step.rule)
+        step = by_key[row.key]
+        change = _change(step, row, known[row.n], now)
         changes.append(change)
-        name = "attempt" if row.state == "ended" else "void"
+        if step.action == "final":
+            tally[f"contact:{step.outcome.value}"] += 1
+        name = "void" if row.api_id is None else "attempt"
         tally[f"{name}:{step.outcome.value}"] += 1
+        if step.suppress:
+            suppressed.append(_suppression(row, run_id, now))
         log.append(
             {
                 "run_id": run_id,
@@ -121,14 +120,65 @@ async def settle(
             outcome=bindparam("b_outcome"),
             due_at=bindparam("b_due_at"),
             position=bindparam("b_position"),
+            accepted=bindparam("b_accepted"),
             technical=bindparam("b_technical"),
             rule_uses=bindparam("b_rule_uses"),
         ),
         changes,
     )
+    await connection.execute(
+        update(attempts)
+        .where(attempts.c.key == bindparam("b_key"))
+        .values(outcome=bindparam("b_outcome"), spared=bindparam("b_spared")),
+        [
+            {
+                "b_key": row.key,
+                "b_outcome": by_key[row.key].outcome.value,
+                "b_spared": by_key[row.key].spared,
+            }
+            for row in rows
+        ],
+    )
     await connection.execute(insert(decisions), log)
+    if suppressed:
+        await connection.execute(insert_ignore(store, suppressions), suppressed)
     await tally_up(store, connection, run_id, lane, tally)
     return len(rows)
+
+
+def _change(step: Step, row: Any, contact: Any, now: float) -> dict[str, Any]:
+    """Return what becomes of the contact whose attempt `row` ended."""
+    due_at = max(now, (row.ended_at or now) + step.delay)
+    if step.other_daypart and row.posting_at is not None:
+        due_at = max(due_at, next_daypart(row.posting_at, local_zone(row.e164)))
+    change = {
+        "b_n": row.n,
+        "b_state": "due",
+        "b_outcome": None,
+        "b_due_at": due_at,
+        "b_position": contact.position,
+        "b_accepted": contact.accepted - step.spared,
+        "b_technical": contact.technical + 1 if step.spared or step.outcome in _NO_CALL else 0,
+        "b_rule_uses": contact.rule_uses,
+    }
+    if step.action == "final":
+        change |= {"b_state": "done", "b_outcome": step.outcome.value, "b_due_at": now}
+    elif step.action == "next_number":
+        change |= {"b_position": contact.position + 1, "b_rule_uses": "[]", "b_due_at": now}
+    elif step.rule is not None:
+        change["b_rule_uses"] = _rule_uses(contact.rule_uses, step.rule)
+    return change
+
+
+def _suppression(row: Any, run_id: str, now: float) -> dict[str, object]:
+    return {
+        "account_id": row.account_id,
+        "e164": row.e164,
+        "scope": "all",
+        "campaign": "",
+        "source": f"a rule of run {run_id}",
+        "created_at": now,
+    }
 
 
 async def tally_up(
