@@ -19,8 +19,9 @@ from contextlib import AsyncExitStack
 import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 
+from activities.boundary import Boundary
 from activities.dialing import DialingActivities
 from activities.posting import Poster
 from activities.running import RunActivities
@@ -45,7 +46,7 @@ def configure_logs() -> None:
     """Log JSON lines, or coloured ones on a terminal; ids only, never a number or a token."""
     terminal = sys.stderr.isatty()
     renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -93,8 +94,12 @@ def build_worker(
     task_queue: str,
     dialing: DialingActivities,
     running: RunActivities,
+    interceptors: Sequence[Interceptor] = (),
 ) -> Worker:
-    """Return a Temporal worker with every workflow and activity of the engine."""
+    """Return a Temporal worker with every workflow and activity of the engine.
+
+    `interceptors` stand inside the boundary that keeps personal data out of error texts.
+    """
     return Worker(
         client,
         task_queue=task_queue,
@@ -107,6 +112,7 @@ def build_worker(
             running.close,
         ],
         workflow_runner=workflow_runner(),
+        interceptors=[Boundary(), *interceptors],
         graceful_shutdown_timeout=GRACE,
         max_concurrent_activities=MAX_ACTIVITIES,
     )
