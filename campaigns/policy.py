@@ -115,14 +115,16 @@ def _after_call(
     index, rule = matching
     change: dict[str, object] = {"rule": index, "why": "rule"}
     if rule.then in {"stop", "suppress"}:
-        return change | {"suppress": rule.then == "suppress"}
-    if ended.accepted - spared >= rules.total_per_contact:
-        return change | {"why": "contact_cap"}
-    if spared and ended.technical + 1 >= MAX_TECHNICAL:
-        return change | {"why": "technical_cap"}
-    if rule.then == "next_number":
-        if not ended.numbers_left:
-            return change | {"why": "no_number_left"}
-        return change | {"action": "next_number"}
-    delay = rule.delay(_uses(ended, index)).total_seconds()
-    return change | {"action": "retry", "delay": delay, "other_daypart": rule.other_daypart}
+        change |= {"suppress": rule.then == "suppress"}
+    elif ended.accepted - spared >= rules.total_per_contact:
+        change |= {"why": "contact_cap"}
+    elif spared and ended.technical + 1 >= MAX_TECHNICAL:
+        change |= {"why": "technical_cap"}
+    elif rule.then is None:
+        delay = rule.delay(_uses(ended, index)).total_seconds()
+        change |= {"action": "retry", "delay": delay, "other_daypart": rule.other_daypart}
+    elif ended.numbers_left:
+        change |= {"action": "next_number"}
+    else:
+        change |= {"why": "no_number_left"}
+    return change

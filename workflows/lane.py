@@ -1,8 +1,8 @@
 """The dialing loop of one lane.
 
 Each turn hands the decisions about the last one to `advance`, which settles them, reserves and
-places who is next, and tracks until there is news. Between turns this workflow decides, and nothing else
-does. It carries counters and rules; calls under way live in the store.
+places who is next, and tracks until there is news. Between turns this workflow decides, and nothing
+else does. It carries counters and rules; calls under way live in the store.
 """
 
 from __future__ import annotations
