@@ -72,8 +72,8 @@ async def once(request: Coroutine[Any, Any, T]) -> T:
 
 def send_by() -> float:
     """Return the time (seconds since 1970) after which a request of this attempt must not leave."""
-    allowed = activity.info().start_to_close_timeout or timedelta(minutes=1)
-    return time.time() + max(allowed.total_seconds() - _SLACK, 0.0)
+    allowed = (activity.info().start_to_close_timeout or timedelta(minutes=1)).total_seconds()
+    return time.time() + max(allowed - _SLACK, allowed / 2)
 
 
 def _failure(error: errors.VoiceError, *, again: bool) -> ApplicationError:
