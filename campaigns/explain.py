@@ -326,6 +326,7 @@ class HoursOracle:
             blocking.sort(key=lambda reason: reason.effect != "deny")
             if not stretch.open and not blocking:
                 blocking.append(self._too_late())
+                blocking += [self._blocking(*shut) for shut in stretch.shutting]
             blocked = {reason.rule for reason in blocking}
             standing = [r for r in self._standing(place, day) if r.rule not in blocked]
             reasons = (*blocking, *standing)

@@ -64,20 +64,25 @@ class HoursRule:
         return () if self.closed(day) else windows
 
 
+#: A rule that is closed, and the local day and zone in which it is.
+Shut = tuple[HoursRule, date, str]
+
+
 class Stretch(NamedTuple):
     """What holds from one boundary to the next; instants in microseconds since 1970 (UTC).
 
     `last` is the last instant at which a call may start, where one may (None: no end in sight).
     `next` is the next instant at which one may start, where none may now (None: never). `closed`
-    are the rules that are shut, each with the local day and zone in which it is; where none is and
-    no call may start, it is the margin that forbids it.
+    are the rules that are shut, each with the local day and zone in which it is. Where none is and
+    no call may start, the margin forbids it: `shutting` are the rules that a call would run into.
     """
 
     start: int
     open: bool
     last: int | None
     next: int | None
-    closed: tuple[tuple[HoursRule, date, str], ...]
+    closed: tuple[Shut, ...] = ()
+    shutting: tuple[Shut, ...] = ()
 
 
 class _Day(Generic[T]):
@@ -125,23 +130,27 @@ class Timeline(Generic[T]):
 
     def stretch(self, at: int) -> Stretch:
         """Work out what holds at an instant, and until when."""
-        last = following = None
+        last = following = closes = None
         is_open = False
         for start, end in self._ahead(at):
             if end is None:
                 is_open, following = start <= at, max(start, at)
                 break
             if start + self._margin > end or end - self._margin < at:
+                closes = end if start <= at else closes
                 continue  # too short for a call, or too late in it
             if start <= at:
                 is_open, last = True, end - self._margin
             else:
                 following = start
             break
-        closed = () if is_open else tuple(self._closed(at))
-        return Stretch(at, is_open, last, None if is_open else following, closed)
+        if is_open:
+            return Stretch(at, True, last, None)
+        closed = tuple(self._closed(at))
+        shutting = () if closed or closes is None else tuple(self._closed(closes))
+        return Stretch(at, False, None, following, closed, shutting)
 
-    def _closed(self, at: int) -> Iterator[tuple[HoursRule, date, str]]:
+    def _closed(self, at: int) -> Iterator[Shut]:
         for rule in self._rules:
             for zone in rule.zones:
                 part = self._clocks.part_at(zone, at)

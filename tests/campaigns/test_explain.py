@@ -256,6 +256,9 @@ def test_the_margin_is_taken_off_before_a_lunch_break_too() -> None:
     late = oracle.evaluate("11", local("11", "2026-11-25 11:41"))
     assert (late.callable, late.why) == (False, "margin")
     assert late.next == local("11", "2026-11-25 14:00")
+    [margin, shutting] = [reason for reason in late.reasons if reason.blocks]
+    assert "20 min" in margin.text
+    assert shutting.rule == "calling-hours"
 
 
 def test_hours_shorter_than_the_margin_never_open() -> None:
@@ -344,7 +347,7 @@ def test_terms_are_taken_from_a_campaign() -> None:
     assert terms.hours == campaign.calling_hours
     assert (terms.limits.per_day, terms.limits.min_gap) == (1, timedelta(hours=6))
     assert terms.overrides[0].rule == "rj-sales-hours"
-    assert terms.registries == {"procon-sp"}
+    assert terms.registries == frozenset({"procon-sp"})
 
 
 def test_threads_share_an_oracle() -> None:
