@@ -33,7 +33,7 @@ register_url_convertor("digits", Digits())
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One operation. `name` is what counters and faults call it; no methods means all."""
+    """One operation. `name` is what counters and faults call it."""
 
     name: str
     method: str
@@ -108,7 +108,9 @@ def others(tts: siblings.Tts) -> Iterator[Endpoint]:
     yield Endpoint("conta.buscar", "GET", "/conta", siblings.conta)
     yield Endpoint("tts.enviar", "POST", "/tts", tts.enviar)
     yield Endpoint("tts.buscar", "GET", "/tts/{id:digits}", tts.buscar)
+    for method, path in siblings.PARTS_NOT_BUILT:
+        yield Endpoint("not_built", method, path, siblings.not_implemented)
     for name in siblings.NOT_BUILT:
         for path in (f"/{name}", f"/{name}/{{rest:path}}"):
             for method in ("GET", "POST", "PUT", "DELETE"):
-                yield Endpoint(name, method, path, siblings.not_implemented)
+                yield Endpoint("not_built", method, path, siblings.not_implemented)

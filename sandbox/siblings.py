@@ -12,16 +12,19 @@ from sandbox.moments import iso
 from sandbox.numbers import Number
 
 TTS_NOT_FOUND = Row(404, 60, "tts não encontrado")
-NOT_BUILT = (
-    "sms",
-    "audio",
-    "composto",
-    "ramal",
-    "ura",
-    "did",
-    "fila",
-    "verificacao",
-    "status",
+# Whole resources, and parts of resources, that the real API has and nobody here needs.
+NOT_BUILT = ("sms", "audio", "composto", "ramal", "ura", "did", "fila", "verificacao", "status")
+PARTS_NOT_BUILT = (
+    ("GET", "/tts/relatorio"),
+    ("POST", "/conta"),
+    ("PUT", "/conta"),
+    ("GET", "/conta/relatorio"),
+    ("GET", "/conta/recargas"),
+    ("GET", "/conta/urlrecarga"),
+    ("GET", "/conta/{id:digits}"),
+    ("PUT", "/conta/{id:digits}"),
+    ("DELETE", "/conta/{id:digits}"),
+    ("POST", "/conta/{id:digits}/bonus"),
 )
 
 
