@@ -232,7 +232,7 @@ suppressions = Table(
     Column("id", Integer, primary_key=True),
     Column("account_id", Text, nullable=False),
     Column("e164", Text, nullable=False),
-    Column("scope", Text, nullable=False, comment="a purpose, or all"),
+    Column("scope", Text, nullable=False, comment="sales, collection or all"),
     Column("campaign", Text, nullable=False, server_default="", comment="empty: every campaign"),
     Column("source", Text, nullable=False, server_default=""),
     Column("registered_on", Text),
@@ -245,7 +245,17 @@ Index(
     suppressions.c.e164,
     suppressions.c.scope,
     suppressions.c.campaign,
+    suppressions.c.source,
     unique=True,
+)
+
+suppression_lists = Table(
+    "suppression_lists",
+    metadata,
+    Column("account_id", Text, primary_key=True),
+    Column("name", Text, primary_key=True, comment="a registry's name, or the list's own"),
+    Column("numbers", Integer, nullable=False),
+    Column("imported_at", Double, nullable=False),
 )
 
 run_events = Table(

@@ -1,4 +1,4 @@
-"""The two kinds of insert that differ between SQLite and PostgreSQL only in their import."""
+"""The inserts that differ between SQLite and PostgreSQL only in their import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store.schema import tallies
+from store.schema import suppression_lists, suppressions, tallies
 
 if TYPE_CHECKING:
     from store.engine import Store
@@ -30,4 +30,25 @@ def add_tally(store: Store) -> Insert:
     return statement.on_conflict_do_update(
         index_elements=[tallies.c.run_id, tallies.c.lane, tallies.c.name],
         set_={"count": tallies.c.count + statement.excluded.count},
+    )
+
+
+def upsert_suppression(store: Store) -> Insert:
+    """Insert a suppression, or bring the dates of the one that is there up to date."""
+    statement = _insert(store, suppressions)
+    key = ("account_id", "e164", "scope", "campaign", "source")
+    return statement.on_conflict_do_update(
+        index_elements=[suppressions.c[name] for name in key],
+        set_={
+            name: statement.excluded[name] for name in ("registered_on", "expires_at", "created_at")
+        },
+    )
+
+
+def replace_list(store: Store) -> Insert:
+    """Insert a suppression list's record, or replace the one of the same name."""
+    statement = _insert(store, suppression_lists)
+    return statement.on_conflict_do_update(
+        index_elements=[suppression_lists.c.account_id, suppression_lists.c.name],
+        set_={name: statement.excluded[name] for name in ("numbers", "imported_at")},
     )

@@ -79,11 +79,21 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_run_events_run_id"), "run_events", ["run_id"], unique=False)
     op.create_table(
+        "suppression_lists",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column(
+            "name", sa.Text(), nullable=False, comment="a registry's name, or the list's own"
+        ),
+        sa.Column("numbers", sa.Integer(), nullable=False),
+        sa.Column("imported_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "name"),
+    )
+    op.create_table(
         "suppressions",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("account_id", sa.Text(), nullable=False),
         sa.Column("e164", sa.Text(), nullable=False),
-        sa.Column("scope", sa.Text(), nullable=False, comment="a purpose, or all"),
+        sa.Column("scope", sa.Text(), nullable=False, comment="sales, collection or all"),
         sa.Column(
             "campaign",
             sa.Text(),
@@ -98,7 +108,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
-        "uq_suppressions", "suppressions", ["account_id", "e164", "scope", "campaign"], unique=True
+        "uq_suppressions",
+        "suppressions",
+        ["account_id", "e164", "scope", "campaign", "source"],
+        unique=True,
     )
     op.create_table(
         "tallies",

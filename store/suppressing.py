@@ -1,0 +1,174 @@
+"""Numbers that must not be called: account-wide, or for one campaign.
+
+`reserve` and `claim` ask this table before every attempt, so an entry binds running campaigns from
+the moment it is written, retries included. A number stays suppressed while any entry of it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from itertools import islice
+from typing import Literal
+
+from sqlalchemy import Row, delete, select, true
+
+from campaigns.definition import Frozen
+from store.engine import Store
+from store.schema import suppression_lists, suppressions
+from store.upsert import replace_list, upsert_suppression
+
+Scope = Literal["sales", "collection", "all"]
+BATCH = 5_000
+
+
+class Suppression(Frozen):
+    """One entry. `campaign` empty: every campaign. `expires_at` in seconds since 1970."""
+
+    e164: str
+    scope: Scope = "all"
+    campaign: str = ""
+    source: str = ""
+    registered_on: date | None = None
+    expires_at: float | None = None
+
+
+class SuppressionList(Frozen):
+    """A list that was imported whole, such as a registry, and when."""
+
+    name: str
+    numbers: int
+    imported_at: float
+
+
+def _values(account: str, entry: Suppression, now: float) -> dict[str, object]:
+    return {
+        "account_id": account,
+        "e164": entry.e164,
+        "scope": entry.scope,
+        "campaign": entry.campaign,
+        "source": entry.source,
+        "registered_on": entry.registered_on.isoformat() if entry.registered_on else None,
+        "expires_at": entry.expires_at,
+        "created_at": now,
+    }
+
+
+async def add(
+    store: Store,
+    account: str,
+    entries: Iterable[Suppression],
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Suppress numbers; return how many entries were written. Twice is the same as once.
+
+    An entry that is there already (same number, scope, campaign and source) takes the new dates.
+    Each batch is one transaction; `progress` is told the entries written so far.
+    """
+    written = 0
+    stream = iter(entries)
+    while batch := list(islice(stream, BATCH)):
+        now = store.now()
+        async with store.write() as connection:
+            await connection.execute(
+                upsert_suppression(store), [_values(account, entry, now) for entry in batch]
+            )
+        written += len(batch)
+        if progress is not None:
+            progress(written)
+    return written
+
+
+async def import_list(
+    store: Store,
+    account: str,
+    name: str,
+    entries: Iterable[Suppression],
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Take in a list whole under a name; return how many numbers it holds.
+
+    Numbers that an earlier import of the same name held and this one does not are let go at the
+    end, so at no moment is a number of the new list free. Interrupted, it is run again.
+    """
+    started = store.now()
+    named = (entry.model_copy(update={"source": name}) for entry in entries)
+    written = await add(store, account, named, progress)
+    async with store.write() as connection:
+        await connection.execute(
+            delete(suppressions).where(
+                suppressions.c.account_id == account,
+                suppressions.c.source == name,
+                suppressions.c.created_at < started,
+            )
+        )
+        await connection.execute(
+            replace_list(store),
+            {
+                "account_id": account,
+                "name": name,
+                "numbers": written,
+                "imported_at": store.now(),
+            },
+        )
+    return written
+
+
+async def remove(
+    store: Store, account: str, e164: str, *, scope: Scope | None = None, campaign: str = ""
+) -> int:
+    """Let a number be called again; return how many entries went. Twice removes nothing more."""
+    async with store.write() as connection:
+        result = await connection.execute(
+            delete(suppressions).where(
+                suppressions.c.account_id == account,
+                suppressions.c.e164 == e164,
+                suppressions.c.campaign == campaign,
+                suppressions.c.scope == scope if scope is not None else true(),
+            )
+        )
+    return max(result.rowcount, 0)
+
+
+def _entry(row: Row[tuple[object, ...]]) -> Suppression:
+    return Suppression.model_validate(row._asdict())
+
+
+async def entries_of(store: Store, account: str, e164: str) -> list[Suppression]:
+    """Return every entry of a number, those that have expired included."""
+    query = select(
+        suppressions.c.e164,
+        suppressions.c.scope,
+        suppressions.c.campaign,
+        suppressions.c.source,
+        suppressions.c.registered_on,
+        suppressions.c.expires_at,
+    ).where(suppressions.c.account_id == account, suppressions.c.e164 == e164)
+    async with store.read() as connection:
+        return [_entry(row) for row in await connection.execute(query)]  # type: ignore[arg-type]  # a named row
+
+
+async def lists(store: Store, account: str) -> list[SuppressionList]:
+    """Return the lists that were imported whole, newest first."""
+    query = (
+        select(
+            suppression_lists.c.name,
+            suppression_lists.c.numbers,
+            suppression_lists.c.imported_at,
+        )
+        .where(suppression_lists.c.account_id == account)
+        .order_by(suppression_lists.c.imported_at.desc())
+    )
+    async with store.read() as connection:
+        return [
+            SuppressionList(name=row.name, numbers=row.numbers, imported_at=row.imported_at)
+            for row in await connection.execute(query)
+        ]
+
+
+async def registries(store: Store, account: str, max_age: float) -> frozenset[str]:
+    """Return the names of lists that are at most `max_age` seconds old."""
+    oldest = store.now() - max_age
+    return frozenset(
+        item.name for item in await lists(store, account) if item.imported_at >= oldest
+    )
