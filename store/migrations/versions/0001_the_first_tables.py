@@ -248,7 +248,7 @@ def upgrade() -> None:
         ["account_id", "e164"],
         unique=True,
         sqlite_where=sa.text("live = 1"),
-        postgresql_where=sa.text("live = 1"),
+        postgresql_where=sa.text("live = true"),
     )
     op.create_table(
         "contacts",
