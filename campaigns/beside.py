@@ -10,9 +10,10 @@ from zoneinfo import available_timezones
 
 from campaigns.checks import Finding
 from campaigns.contacts import list_columns
+from campaigns.definition import ONE_SOURCE, Call, DialList
 from campaigns.opening import ZONE_NAME
 from campaigns.problems import did_you_mean, printable
-from campaigns.sections import Sections
+from campaigns.sections import STAND_IN, Sections
 from campaigns.tables import ListError, require_columns, tidy
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -27,16 +28,21 @@ _PERSONAL: Final = re.compile(
 def findings(data: dict[str, Any], sections: Sections, base: Path) -> Iterator[Finding]:
     """Give what is wrong with the files and zones that a campaign names. Reads, never writes."""
     yield from _zones(data)
-    dial_list = data.get("dial_list")
-    name = dial_list.get("file") if isinstance(dial_list, dict) else None
-    if not isinstance(name, str) or not name:
+    written = data.get("dial_list")
+    if isinstance(written, dict) and bool(written.get("file")) == bool(written.get("contacts")):
+        yield Finding(("dial_list",), ONE_SOURCE, "list_source")
+        return
+    dial_list = sections.dial_list
+    if dial_list is None or dial_list.file == STAND_IN:
         return
     try:
-        columns = list_columns(base / name)
+        columns = list_columns(dial_list, base)
     except ListError as error:
-        yield Finding(("dial_list", "file"), _told(error), error.code)
+        key = "sheet" if error.code == "missing_sheet" else "file"
+        yield Finding(("dial_list", key), _told(error), error.code)
         return
-    yield from _columns(name, columns, sections)
+    name = Path(dial_list.file).name or "contacts"
+    yield from _columns(name, columns, dial_list, sections.call)
 
 
 def _told(error: ListError) -> str:
@@ -45,28 +51,25 @@ def _told(error: ListError) -> str:
     return str(error)
 
 
-def _columns(name: str, columns: list[str], sections: Sections) -> Iterator[Finding]:
+def _columns(
+    name: str, columns: list[str], dial_list: DialList, call: Call | None
+) -> Iterator[Finding]:
     """Check that every column that the campaign speaks of is there."""
-    dial_list, call = sections.dial_list, sections.call
-    numbers: tuple[str, ...] = ()
-    if dial_list is not None:
-        numbers = dial_list.numbers
-        wanted = [(("dial_list", "numbers", n), column) for n, column in enumerate(numbers)]
-        if dial_list.id is not None:
-            yield from _column(("dial_list", "id"), name, columns, dial_list.id)
-        for path, column in wanted:
-            yield from _column(path, name, columns, column)
+    if dial_list.id is not None:
+        yield from _column(("dial_list", "id"), name, columns, dial_list.id)
+    for n, column in enumerate(dial_list.numbers):
+        yield from _column(("dial_list", "numbers", n), name, columns, column)
     if call is not None:
-        yield from _tags(call.tags, name, columns, numbers)
+        yield from _tags(call.tags, name, columns, dial_list.numbers)
 
 
 def _column(
     path: tuple[str | int, ...], name: str, columns: list[str], column: str
 ) -> Iterator[Finding]:
-    if column == "-":
+    if column == STAND_IN:
         return
     try:
-        require_columns(Path(name).name, columns, [column])
+        require_columns(name, columns, [column])
     except ListError as error:
         yield Finding(path, str(error), error.code)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -85,19 +85,35 @@ class Duplicates(Frozen):
     number: Literal["reject", "join"] = "reject"
 
 
+#: What is said of a list that comes from nowhere or from two places.
+ONE_SOURCE: Final = "name a `file` with the contacts, or write them under `contacts`"
+
+
 class DialList(Frozen):
     """Where the contacts come from, and which columns matter.
 
-    `file` is relative to the campaign file. `numbers` are tried in the order in which they stand.
-    `default_ddd` completes numbers that were written without an area code.
+    The contacts stand in a `file`, relative to the campaign file (CSV, TSV, XLSX, XLS or ODS; of a
+    workbook the first visible sheet, or `sheet`), or in the campaign itself under `contacts`, each
+    with its columns. `numbers` are tried in the order in which they stand. `default_ddd` completes
+    numbers that were written without an area code.
     """
 
-    file: str = Field(min_length=1)
+    file: str = ""
+    sheet: str | None = Field(default=None, min_length=1)
+    contacts: tuple[dict[str, str], ...] = Field(default=(), max_length=1_000)
     id: str | None = Field(default=None, min_length=1)
     numbers: Annotated[tuple[str, ...], OneOrMany] = Field(min_length=1)
     default_ddd: str | None = Field(default=None, pattern=r"^[0-9]{2}$")
     ninth_digit: Literal["add", "reject"] = "add"
     duplicates: Duplicates = Duplicates()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if bool(self.file) == bool(self.contacts):
+            raise PydanticCustomError("list_source", ONE_SOURCE)
+        if self.sheet is not None and not self.file:
+            raise PydanticCustomError("list_source", "`sheet` names a sheet of `file`")
+        return self
 
 
 class Call(Frozen):

@@ -25,7 +25,10 @@ from campaigns.wording import translate
 
 __all__ = ["Checked", "DefinitionError", "check", "load"]
 
-_MUST_BE_QUOTED: Final = frozenset(
+Keys = tuple[str, ...]
+"""The keys that lead to a value, without the positions in lists."""
+
+_MUST_BE_QUOTED: Final[frozenset[Keys]] = frozenset(
     {
         ("call", "connect_to"),
         ("call", "bina_origem"),
@@ -40,6 +43,16 @@ _LOOKS_NUMERIC = re.compile(
 _NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 _NOT_YET: Final = "this version does not act on this key yet, so it does not accept it"
+
+
+def _quoted_cells(data: dict[str, Any]) -> frozenset[Keys]:
+    """Give the columns of `dial_list.contacts` in which a digit must not be lost."""
+    dial_list = data.get("dial_list")
+    if not isinstance(dial_list, dict):
+        return frozenset()
+    named = dial_list.get("numbers", [])
+    columns = [*(named if isinstance(named, list) else [named]), dial_list.get("id")]
+    return frozenset(("dial_list", "contacts", name) for name in columns if isinstance(name, str))
 
 
 def _quoted(text: str) -> str:
@@ -148,8 +161,8 @@ class _Reader:
             self._report(root.line, root.column, "a campaign is made of keys and values", "shape")
             return None
         tree = Tree(root)
-        self._values(root, ())
         data = document.plain_value(root)
+        self._values(root, (), _MUST_BE_QUOTED | _quoted_cells(data))
         campaign = None
         try:
             campaign = Campaign.model_validate(data)
@@ -166,18 +179,18 @@ class _Reader:
                 self._found(tree, checks.Finding(path, _NOT_YET, "not_yet"))
         return campaign
 
-    def _values(self, node: Node, path: tuple[str, ...]) -> None:
+    def _values(self, node: Node, path: Keys, quoted: frozenset[Keys]) -> None:
         """Report values that are missing, and numbers that YAML would have changed."""
         if isinstance(node, Scalar):
-            self._value(node, path)
+            self._value(node, must_be_quoted=path in quoted)
         elif isinstance(node, Sequence):
             for item in node.items:
-                self._values(item, path)
+                self._values(item, path, quoted)
         else:
             for key, (_, value) in node.entries.items():
-                self._values(value, (*path, key))
+                self._values(value, (*path, key), quoted)
 
-    def _value(self, scalar: Scalar, path: tuple[str, ...]) -> None:
+    def _value(self, scalar: Scalar, *, must_be_quoted: bool) -> None:
         if not scalar.plain:
             return
         if scalar.text in _NOTHING:
@@ -185,7 +198,7 @@ class _Reader:
             self._report(
                 scalar.line, scalar.column, "give a value here, or remove the key", "empty_value"
             )
-        elif path in _MUST_BE_QUOTED and _LOOKS_NUMERIC.fullmatch(scalar.text):
+        elif must_be_quoted and _LOOKS_NUMERIC.fullmatch(scalar.text):
             self._said.add((scalar.line, scalar.column))
             self._report(
                 scalar.line,

@@ -23,10 +23,13 @@ class Sections:
     loopback: bool = False
 
 
+#: A file or column that is not the campaign's own, and of which nothing is asked.
+STAND_IN: Final = "\0"
+
 # What stands in for a required value that is wrong itself, so that its neighbours are checked.
 _STAND_INS: Final[dict[str, dict[str, Any]]] = {
     "call": {"connect_to": "4000"},
-    "dial_list": {"file": "-", "numbers": ["-"]},
+    "dial_list": {"file": STAND_IN, "numbers": [STAND_IN]},
 }
 
 
@@ -52,6 +55,8 @@ def _mended(
         return None
     wrong = {details["loc"][0] for details in error.errors() if details["loc"]}
     right = {key: value for key, value in given.items() if key not in wrong}
+    if "contacts" in right:
+        stand_ins = {key: value for key, value in stand_ins.items() if key != "file"}
     try:
         return adapter.validate_python({**stand_ins, **right})
     except ValidationError:

@@ -15,7 +15,7 @@ import csv
 import re
 import unicodedata
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
@@ -72,14 +72,12 @@ Row = tuple[int, list[str]]
 class Table:
     """An open list: its columns, and its rows as an iterator. Close it."""
 
-    def __init__(self, file: TextIO, columns: list[str], rows: Iterator[Row | BrokenRow]) -> None:
+    def __init__(
+        self, columns: list[str], rows: Iterator[Row | BrokenRow], close: Callable[[], None]
+    ) -> None:
         self.columns = columns
         self.rows = rows
-        self._file = file
-
-    def close(self) -> None:
-        """Give the file back."""
-        self._file.close()
+        self.close = close
 
 
 def tidy(text: str) -> str:
@@ -110,7 +108,8 @@ def _table(file: TextIO, name: str, wanted: Collection[str]) -> Table:
     header = next((cells for row in rows if (cells := _cells(row)) is not None), None)
     if header is None:
         raise ListError("empty_list", f"{name} is empty")
-    return Table(file, [tidy(column) for column in header], _ragged(rows, lines, len(header)))
+    columns = [tidy(column) for column in header]
+    return Table(columns, _ragged(rows, lines, len(header)), file.close)
 
 
 def require_columns(name: str, columns: list[str], wanted: Collection[str]) -> None:
@@ -128,7 +127,7 @@ def require_columns(name: str, columns: list[str], wanted: Collection[str]) -> N
         meant = f' Did you mean "{_shown(near)}"?' if near else ""
         raise ListError(
             "missing_column",
-            f'{name} has no column "{printable(column)}". Its first row names: {there}.{meant}',
+            f'{name} has no column "{printable(column)}"; it has {there}.{meant}',
             column=column,
         )
 

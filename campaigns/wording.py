@@ -88,6 +88,8 @@ def _of_value(kind: str, given: Any, context: dict[str, Any], said: str) -> tupl
         least = context.get("min_length", 1)
         told = f"write at least {least} characters" if least != 1 else "this must not be empty"
         return "too_short", told
+    if kind == "too_long":
+        return "too_long", f"at most {context.get('max_length')} can stand here; use a file"
     if kind == "string_too_long":
         return "too_long", f"this is longer than {context.get('max_length')} characters"
     if isinstance(given, str) and "options" in context:

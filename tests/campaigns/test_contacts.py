@@ -23,7 +23,9 @@ from campaigns.loader import load
 
 EXAMPLES = Path(__file__).parents[2] / "campaigns" / "examples"
 NOVEMBRO = runpy.run_path(str(Path(__file__).with_name("make_novembro.py")))
-FUZZ = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 PLAIN = (
     "contrato;nome;celular;fixo\nC-1;Açucena;48 90000-1000;48 5000-0001\nC-2;Ipê;48 90000-1001;\n"
@@ -356,4 +358,4 @@ def test_no_bytes_make_the_reader_raise_anything_else(tmp_path: Path, data: byte
 def test_the_columns_of_a_list_can_be_asked_for(tmp_path: Path) -> None:
     """The header is read without reading contacts."""
     (tmp_path / "lista.csv").write_text("\ufeff contrato ;celular;;fixo\n", encoding="utf-8")
-    assert list_columns(tmp_path / "lista.csv") == ["contrato", "celular", "fixo"]
+    assert list_columns(campaign().dial_list, tmp_path) == ["contrato", "celular", "fixo"]

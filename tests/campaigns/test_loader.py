@@ -188,7 +188,9 @@ def refuses_or_loads(folder: Path, text: str | bytes) -> None:
         shown.encode("utf-8")
 
 
-FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @FUZZ
