@@ -51,7 +51,7 @@ def ask(
     try:
         return run_interruptible(main, lambda: f"Interrupted. {unsure}")
     except errors.Unsure as error:
-        raise CommandError(f"{error}\n{unsure}") from None
+        raise CommandError(f"{error}. {unsure}") from None
     except errors.VoiceError as error:
         raise CommandError(str(error)) from None
 

@@ -141,7 +141,7 @@ async def _awaited(thing: Awaitable[object]) -> object:
 
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
-@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     body=bodies(),
     status=st.sampled_from([200, 200, 200, 200, 204, 301, 400, 403, 404, 405, 429, 500, 501]),
