@@ -15,7 +15,6 @@ from typing import Final
 from campaigns.areas import ufs
 from campaigns.explain import HoursOracle, Reason, Unmet, Verdict
 from campaigns.packs import NumberKind
-from campaigns.rules_page import stale
 from campaigns.scalars import Frozen
 
 _FARTHEST: Final = timedelta(days=400)
@@ -120,7 +119,7 @@ def look_ahead(
         first=first,
         last=last,
         unfinished=unfinished,
-        stale=tuple(rule for rule in stale(oracle.packs, at.date()) if rule in in_use),
+        stale=tuple(rule for rule in oracle.packs.stale(at.date()) if rule in in_use),
     )
 
 

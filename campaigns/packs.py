@@ -206,6 +206,12 @@ class Packs(Frozen):
         """Give the days that the packs add to the calendar."""
         return tuple(day for pack in self.packs for day in pack.holidays)
 
+    def stale(self, day: date, age: timedelta = timedelta(days=365)) -> tuple[str, ...]:
+        """Name the rules that nobody has verified for longer than `age`."""
+        return tuple(
+            rule.id for pack in self.packs for rule in pack.rules if day - rule.verified_on > age
+        )
+
     @model_validator(mode="after")
     def _unique(self) -> Self:
         ids = Counter(rule.id for pack in self.packs for rule in pack.rules)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import date, timedelta
 
 from campaigns.packs import Pack, Packs, Rule, describe_hours, describe_limits, shipped_packs
 
@@ -114,13 +113,6 @@ def _does(rule: Rule) -> str:
     if rule.limit is not None:
         return f"**limit** {describe_limits(rule.limit)}"
     return f"**{rule.effect}**"
-
-
-def stale(packs: Packs, day: date, age: timedelta = timedelta(days=365)) -> tuple[str, ...]:
-    """Name the rules that nobody has verified for longer than `age`."""
-    return tuple(
-        rule.id for pack in packs.packs for rule in pack.rules if day - rule.verified_on > age
-    )
 
 
 if __name__ == "__main__":

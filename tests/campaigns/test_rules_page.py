@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from campaigns.packs import shipped_packs
-from campaigns.rules_page import render, stale
+from campaigns.rules_page import render
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
 
@@ -33,5 +33,5 @@ def test_a_rule_that_nobody_looked_at_for_a_year_is_named() -> None:
     """The day after a year all rules verified then are due for another look."""
     packs = shipped_packs()
     newest = max(rule.verified_on for pack in packs.packs for rule in pack.rules)
-    assert stale(packs, newest) == ()
-    assert "rj-sales-hours" in stale(packs, date(newest.year + 2, 1, 1))
+    assert packs.stale(newest) == ()
+    assert "rj-sales-hours" in packs.stale(date(newest.year + 2, 1, 1))
