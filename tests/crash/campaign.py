@@ -1,0 +1,255 @@
+"""A campaign whose ledger can be foretold, and the checks of its ledger and its books.
+
+What each number does is scripted, so the rules say exactly how many calls it must get: a call that
+was lost, doubled or forgotten shows as a wrong count, whatever the faults were.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+
+from campaigns.contacts import ContactRow
+from campaigns.definition import Campaign
+from campaigns.numbers import PhoneNumber, normalise
+from store import importing, reporting, runs
+from store.engine import Store
+from store.reporting import Report
+from store.schema import attempts, contacts, decisions
+from tests.crash import ledger
+from tests.crash.ledger import LedgerCall
+from tests.crash.stack import TASK_QUEUE, Stack
+from workflows.campaign import CampaignWorkflow
+from workflows.messages import CampaignInput
+from workflows.names import campaign_id
+
+ACCOUNT = "crash"
+RUN = "crashtest"
+
+ANSWER = {"outcome": "answer", "ring": 5, "talk": 20}
+BUSY = {"outcome": "busy", "ring": 3}
+NO_ANSWER = {"outcome": "no_answer", "ring": 20}
+INVALID = {"outcome": "invalid", "ring": 2}
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What calls to a number do, one after the other (the last repeats), and what must follow."""
+
+    script: tuple[dict[str, Any], ...]
+    calls: int
+    outcome: str
+
+
+BEHAVIOURS = (
+    *[Behaviour((ANSWER,), 1, "answered")] * 6,
+    Behaviour((BUSY, ANSWER), 2, "answered"),
+    Behaviour((NO_ANSWER, NO_ANSWER, ANSWER), 3, "answered"),
+    Behaviour((BUSY,), 3, "busy"),
+    Behaviour((INVALID,), 1, "invalid_number"),
+)
+"""Ten people, of whom the list is made over and over: 15 calls."""
+
+RETRY = (
+    {"leg": "contact", "status": ["ocupado"], "after": "1s", "times": "2"},
+    {"leg": "contact", "status": ["sem resposta"], "after": "1s", "times": "2"},
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run and what its ledger has to show at the end."""
+
+    name: str
+    contacts: int
+    channels: int
+    rate: float
+
+    @property
+    def number_of(self) -> dict[str, Behaviour]:
+        """Behaviour by number, as the API is told it."""
+        return {_number(index).e164: _behaviour(index) for index in range(self.contacts)}
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """How often each number has to be called, exactly."""
+        return {number: behaviour.calls for number, behaviour in self.number_of.items()}
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many contacts end with which outcome."""
+        return dict(Counter(behaviour.outcome for behaviour in self.number_of.values()))
+
+
+def _number(index: int) -> PhoneNumber:
+    number = normalise(f"119{80_000_000 + index}")
+    assert isinstance(number, PhoneNumber)
+    return number
+
+
+def _behaviour(index: int) -> Behaviour:
+    return BEHAVIOURS[index % len(BEHAVIOURS)]
+
+
+def _rows(count: int) -> Iterator[ContactRow]:
+    for index in range(count):
+        yield ContactRow(
+            line=index + 2, external_id=str(index), numbers=(_number(index),), columns={}
+        )
+
+
+def definition(plan: Plan, quiet: str) -> Campaign:
+    """Return the campaign of a plan."""
+    return Campaign.model_validate(
+        {
+            "campaign": plan.name,
+            "purpose": "collection",
+            "dial_list": {"file": "list.csv", "numbers": ["number"]},
+            "call": {"connect_to": "4000", "bina_origem": "4832830151", "tags": "crash"},
+            "pacing": {"channels": str(plan.channels), "calls_per_second": str(plan.rate)},
+            "calling_hours": "always",
+            "limits": {"per_contact": {"total": "4"}},
+            "reconcile": {"quiet": quiet, "then": "requeue"},
+            "retry": RETRY,
+        }
+    )
+
+
+async def start(stack: Stack, plan: Plan, *, quiet: str = "3s", lanes: int = 1) -> None:
+    """Script the numbers, import the list and start the campaign's workflow."""
+    stack.sandbox.script({number: list(who.script) for number, who in plan.number_of.items()})
+    await runs.ensure_account(stack.store, ACCOUNT, None, None)
+    await runs.create_run(
+        stack.store, run_id=RUN, account=ACCOUNT, definition=definition(plan, quiet), lanes=lanes
+    )
+    await importing.import_rows(stack.store, RUN, _rows(plan.contacts))
+    await runs.mark_ready(stack.store, RUN)
+    client = await stack.client()
+    await client.start_workflow(
+        CampaignWorkflow.run,
+        CampaignInput(run=RUN),
+        id=campaign_id(plan.name, RUN),
+        task_queue=TASK_QUEUE,
+    )
+
+
+async def completed(stack: Stack, plan: Plan, seconds: float) -> Report:
+    """Wait until the run has ended in the store and in Temporal; return its report."""
+
+    async def closed() -> bool:
+        return not (await runs.get_run(stack.store, RUN)).is_open
+
+    try:
+        took = await stack.until(closed, "the run has ended", seconds)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{await remains(stack.store)}") from None
+    stack.say(f"the run has ended, {took:.1f} s after the last disturbance")
+    handle = (await stack.client()).get_workflow_handle_for(
+        CampaignWorkflow.run, campaign_id(plan.name, RUN)
+    )
+    result = await handle.result()
+    assert result.state == "completed"
+    return await reporting.report(stack.store, RUN)
+
+
+async def remains(store: Store) -> str:
+    """Say what is left to do, for a run that does not end."""
+    async with store.read() as connection:
+        people = await connection.execute(
+            select(contacts.c.state, func.count().label("n")).group_by(contacts.c.state)
+        )
+        tries = await connection.execute(
+            select(attempts.c.state, func.count().label("n"))
+            .where(attempts.c.settled_at.is_(None))
+            .group_by(attempts.c.state)
+        )
+        return (
+            f"contacts: { {row.state: row.n for row in people} }, "
+            f"unsettled attempts: { {row.state: row.n for row in tries} }"
+        )
+
+
+def broken_promises(calls: Sequence[LedgerCall], plan: Plan, peak_live: int) -> list[str]:
+    """Return every promise that the ledger shows broken, with the calls that break it."""
+    peak = ledger.peak_live(calls)
+    second = ledger.most_within(calls)
+    found = {
+        "calls without a key": ledger.without_key(calls),
+        "attempt keys twice": ledger.repeated_keys(calls),
+        "numbers live twice": ledger.live_twice(calls),
+        "called after answering": ledger.called_after_answering(calls),
+        "not called as often as the rules say": ledger.wrong_counts(calls, plan.calls),
+        "channels exceeded": [
+            f"{value} live calls on {plan.channels} channels"
+            for value in sorted({peak, peak_live})
+            if value > plan.channels
+        ],
+        "pacing exceeded": [f"{second} calls in one second"]
+        if second > ledger.allowed_within_a_second(plan.rate)
+        else [],
+        "still live": [call.id for call in calls if call.end == ledger.FOREVER],
+    }
+    return [f"{promise}: {what}" for promise, what in found.items() if what]
+
+
+async def untidy_books(store: Store, calls: Sequence[LedgerCall], report: Report) -> list[str]:
+    """Return where the store disagrees with itself or with the ledger, after the run's end."""
+    async with store.read() as connection:
+        people = (
+            await connection.execute(select(contacts.c.n, contacts.c.state, contacts.c.accepted))
+        ).all()
+        tries = (await connection.execute(select(attempts))).all()
+        last_words = (
+            await connection.execute(
+                select(decisions.c.n).where(decisions.c.what.in_(("final", "blocked")))
+            )
+        ).scalars()
+        finals = Counter(last_words.all())
+    known = {row.api_id: row.key for row in tries if row.api_id is not None}
+    late = {row.late_id: row.key for row in tries if row.late_id is not None}
+    accepted = Counter(row.n for row in tries if row.api_id is not None)
+    found = {
+        "contacts not ended": [row.n for row in people if row.state != "done"],
+        "contacts not ended exactly once": [row.n for row in people if finals[row.n] != 1],
+        "attempts not over": [row.key for row in tries if row.settled_at is None or row.live],
+        "calls that no attempt knows": [
+            call.id for call in calls if {**late, **known}.get(call.id) != call.key
+        ],
+        "attempts whose call the provider does not know": sorted(
+            known.keys() - {call.id for call in calls}
+        ),
+        "accepted calls miscounted": [row.n for row in people if row.accepted != accepted[row.n]],
+        "report that does not add up": [
+            f"{name}: {left} and {right}"
+            for name, left, right in (
+                ("contacts", sum(report.contacts.by_outcome.values()), report.contacts.total),
+                ("attempts", sum(report.attempts.by_status.values()), report.attempts.total),
+                ("calls", report.attempts.total + report.attempts.late, len(calls)),
+            )
+            if left != right
+        ],
+    }
+    return [f"{fault}: {what}" for fault, what in found.items() if what]
+
+
+async def check(stack: Stack, plan: Plan, report: Report) -> None:
+    """Hold ledger and books against every promise; print the figures of the run."""
+    calls = ledger.read(stack.sandbox.ledger())
+    stats = stack.sandbox.stats()
+    stack.say(
+        f"{len(calls)} calls to {plan.contacts} contacts; kills {stack.kills}; "
+        f"faults {stats['faults']}; peak {stats['peak_live']} of {plan.channels} channels; "
+        f"{ledger.most_within(calls)} calls in the densest second at {plan.rate:g}/s; "
+        f"keys twice {len(ledger.repeated_keys(calls))}; "
+        f"numbers live twice {len(ledger.live_twice(calls))}; "
+        f"not_placed {report.attempts.not_placed}, not_sent {report.attempts.not_sent}, "
+        f"unknown {report.attempts.unknown}, late {report.attempts.late}"
+    )
+    broken = broken_promises(calls, plan, stats["peak_live"])
+    broken += await untidy_books(stack.store, calls, report)
+    assert not broken, "\n".join(broken)
+    assert report.contacts.by_outcome == plan.outcomes

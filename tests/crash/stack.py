@@ -1,0 +1,219 @@
+"""The engine in processes of its own, to be killed, frozen and started again.
+
+The sandbox is the witness and is never touched; Temporal and the workers are children known by
+their pid. Whoever waits names a condition and a deadline, and a wait that fails shows what the
+children last said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from temporalio.client import Client
+
+from activities.settings import sqlite_url
+from console import temporal
+from console.embedded import free_port
+from console.process import Child, start_child
+from sandbox.server import SandboxServer
+from store.engine import Store, open_store
+from workflows.environment import DATA_CONVERTER
+
+POLL = 0.01
+READY = 30.0
+TASK_QUEUE = "crash"
+
+Condition = Callable[[], bool | Awaitable[bool]]
+
+
+@dataclass
+class Stack:
+    """One sandbox, one store, one Temporal and any number of workers.
+
+    `kills` counts the processes that were killed, by name.
+    """
+
+    home: Path
+    sandbox: SandboxServer
+    store: Store
+    store_url: str
+    temporal_port: int
+    temporal: Child | None = None
+    workers: list[Child] = field(default_factory=list)
+    kills: dict[str, int] = field(default_factory=dict)
+    environ: dict[str, str] = field(default_factory=dict)
+    """Variables for workers, beside those that the stack sets."""
+    started: float = field(default_factory=time.monotonic)
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """Where Temporal listens."""
+        return f"127.0.0.1:{self.temporal_port}"
+
+    def say(self, text: str) -> None:
+        """Print what happens, with seconds since the start: pytest shows it for a failed test."""
+        line = f"{time.monotonic() - self.started:6.2f} s  {text}"
+        self.said.append(line)
+        print(line, flush=True)  # noqa: T201 - the account of a run
+
+    # Processes -----------------------------------------------------------------------------------
+
+    def start_temporal(self) -> None:
+        """Start Temporal on its file; it goes on where a killed one stopped. Does not wait."""
+        binary = temporal.find_temporal()
+        assert binary is not None, "there is no `temporal`; `make .venv` installs it"
+        command = temporal.server_command(
+            binary, self.home / "temporal.db", self.temporal_port, None
+        )
+        self.temporal = start_child(
+            "temporal", command, log=self.home / "temporal.log", environ=os.environ
+        )
+
+    async def temporal_answers(self) -> None:
+        """Wait until Temporal serves its namespace."""
+        await self.until(partial(temporal.answers, self.address), "Temporal answers", READY)
+
+    def start_worker(self) -> Child:
+        """Start another worker process. Does not wait for it."""
+        environ = {name: os.environ[name] for name in os.environ if not name.startswith("TEMPORAL")}
+        environ |= {
+            "ZENVIA_BASE_URL": self.sandbox.url,
+            "ZENVIA_ACCESS_TOKEN": self.sandbox.token,
+            "DISCADOR_STORE_URL": self.store_url,
+            "DISCADOR_TASK_QUEUE": TASK_QUEUE,
+            "TEMPORAL_ADDRESS": self.address,
+            "TEMPORAL_CONFIG_FILE": os.devnull,
+            "PYTHONUNBUFFERED": "1",
+            **self.environ,
+        }
+        number = 1 + self.kills.get("worker", 0) + len(self.workers)
+        child = start_child(
+            f"worker-{number}",
+            [sys.executable, "-P", "-m", "worker"],
+            log=self.home / f"worker-{number}.log",
+            environ=environ,
+        )
+        self.workers.append(child)
+        return child
+
+    async def worker_works(self, child: Child) -> None:
+        """Wait until a worker says that it has started."""
+        await self.until(lambda: "worker_started" in child.output(), f"{child.name} works", READY)
+
+    def kill(self, child: Child) -> None:
+        """End a process by SIGKILL, as a machine that loses its power would."""
+        child.kill()
+        name = child.name.partition("-")[0]
+        self.kills[name] = self.kills.get(name, 0) + 1
+        self.say(f"killed {child.name}")
+        if child in self.workers:
+            self.workers.remove(child)
+
+    def kill_temporal(self) -> None:
+        """End Temporal by SIGKILL; its file stays."""
+        assert self.temporal is not None
+        self.kill(self.temporal)
+
+    async def freeze(self, child: Child) -> None:
+        """Stop a process in its tracks, at a moment when it does not hold the store's write lock.
+
+        One that does would stop every other writer of a SQLite file, which is what a file lock is
+        for; `freeze_as_it_is` does not look.
+        """
+        while True:
+            child.signal_group(signal.SIGSTOP)
+            if not self._write_locked():
+                self.say(f"froze {child.name}")
+                return
+            child.signal_group(signal.SIGCONT)
+            await asyncio.sleep(POLL)
+
+    def thaw(self, child: Child) -> None:
+        """Let a frozen process go on, knowing nothing of the time in between."""
+        child.signal_group(signal.SIGCONT)
+        self.say(f"thawed {child.name}")
+
+    def _write_locked(self) -> bool:
+        if not self.store.is_sqlite:
+            return False
+        connection = sqlite3.connect(self.home / "store.db", timeout=0.2, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        finally:
+            connection.close()
+        return False
+
+    # Waiting -------------------------------------------------------------------------------------
+
+    async def until(self, condition: Condition, what: str, seconds: float) -> float:
+        """Wait until a condition holds; return how long that took, in seconds.
+
+        Past the deadline it fails with the condition's name and the children's last words.
+        """
+        began = time.monotonic()
+        while True:
+            answer = condition()
+            if answer if isinstance(answer, bool) else await answer:
+                return time.monotonic() - began
+            if time.monotonic() - began > seconds:
+                raise AssertionError(f"not within {seconds:.0f} s: {what}\n{self.last_words()}")
+            await asyncio.sleep(POLL)
+
+    async def until_accepted(self, calls: int, seconds: float = 40.0) -> None:
+        """Wait until the sandbox has accepted so many calls."""
+        await self.until(lambda: self.accepted() >= calls, f"{calls} calls were accepted", seconds)
+
+    def accepted(self) -> int:
+        """Return how many calls the sandbox has accepted so far."""
+        return self.sandbox.inside(lambda account: len(account.book))
+
+    def last_words(self) -> str:
+        """Return the end of every child's log."""
+        children = [*self.workers, *([self.temporal] if self.temporal else [])]
+        logs = [f"{child.name} ({child.exit_code}):\n{child.last_lines(8)}" for child in children]
+        return "\n".join([*self.said[-20:], *logs])
+
+    async def client(self) -> Client:
+        """Connect to Temporal as the command line does."""
+        return await Client.connect(self.address, data_converter=DATA_CONVERTER)
+
+    def end(self) -> None:
+        """End every process that is left, frozen ones too."""
+        for child in [*self.workers, *([self.temporal] if self.temporal else [])]:
+            child.kill()
+
+
+@asynccontextmanager
+async def crash_stack(
+    home: Path, *, speed: float, seed: int, environ: dict[str, str] | None = None
+) -> AsyncIterator[Stack]:
+    """Start a sandbox, a store and Temporal; end everything at the end, whatever happened."""
+    url = sqlite_url(home / "store.db")
+    async with SandboxServer(speed=speed, seed=seed) as sandbox, open_store(url) as store:
+        stack = Stack(
+            home=home,
+            sandbox=sandbox,
+            store=store,
+            store_url=url,
+            temporal_port=free_port(),
+            environ=environ or {},
+        )
+        try:
+            stack.start_temporal()
+            await stack.temporal_answers()
+            yield stack
+        finally:
+            stack.end()
