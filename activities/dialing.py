@@ -17,6 +17,7 @@ from temporalio import activity
 
 from activities.gates import CampaignGate
 from activities.messages import AdvanceInput, AdvanceResult
+from activities.polling import FASTEST
 from activities.posting import Job, Pacer, Poster
 from activities.tracking import Tracker, TrackRules
 from campaigns.attempts import Ended
@@ -214,6 +215,7 @@ class _Turn:
         checked = started
         while True:
             activity.heartbeat()
+            wrote = self._poster.wrote
             if self._store.now() >= next_poll:
                 _, next_poll = await tracker.step()
             if placing_task.done():
@@ -234,20 +236,24 @@ class _Turn:
                 ):
                     placing_task.cancel()
                     return await self._changed(run.state)
-            await self._sleep(next_poll, placing_task)
+            await self._sleep(next_poll, placing_task, wrote)
+            if wrote.is_set():
+                # Calls that were placed after the last poll are news to the tracker.
+                next_poll = min(next_poll, self._store.now() + FASTEST)
 
-    async def _sleep(self, next_poll: float, placing_task: asyncio.Task[None]) -> None:
+    async def _sleep(
+        self, next_poll: float, placing_task: asyncio.Task[None], wrote: asyncio.Event
+    ) -> None:
         """Wait for the next poll, for a POST's result, or for the placing to be done."""
         wait = min(max(next_poll - self._store.now(), 0.0), STATE_CHECK)
-        self._poster.wrote.clear()
-        wrote = asyncio.ensure_future(self._poster.wrote.wait())
-        waiting: set[asyncio.Future[object]] = {wrote}  # type: ignore[arg-type]  # result unused
+        written = asyncio.ensure_future(wrote.wait())
+        waiting: set[asyncio.Future[object]] = {written}  # type: ignore[arg-type]  # result unused
         if not placing_task.done():
             waiting.add(placing_task)  # type: ignore[arg-type]  # result unused
         try:
             await asyncio.wait(waiting, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            wrote.cancel()
+            written.cancel()
 
     async def _result(self, reservation: Reservation, started: float) -> AdvanceResult | None:
         """Return what the workflow should hear, or None while there is nothing to say."""

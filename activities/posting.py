@@ -88,7 +88,7 @@ class Poster:
         self._late: set[asyncio.Task[None]] = set()
         self._refused: dict[str, int] = {}
         self.wrote = asyncio.Event()
-        """Set when results have reached the store; whoever waits clears it."""
+        """Set when results have reached the store, and then replaced: take it before looking."""
 
     @property
     def in_flight(self) -> int:
@@ -213,6 +213,7 @@ class Poster:
                 delay = 0.05
                 del self._results[: len(batch)]
                 self.wrote.set()
+                self.wrote = asyncio.Event()
                 self.hang_up_late(late)
         finally:
             self._writer = None
