@@ -16,27 +16,34 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, BeforeValidator
 
 _BRASILIA = ZoneInfo("America/Sao_Paulo")
+_FIRST_YEAR, _LAST_YEAR = 1, 9999
 _MAX_ID = 2**63 - 1
 _TRUE = frozenset({"true", "1", "sim", "yes"})
 _FALSE = frozenset({"false", "0", "nao", "não", "no"})
 
 
 def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
+    if value is None:
+        return None
+    if isinstance(value, str):
         text = value
     elif isinstance(value, bool | int | float):
         text = str(value)
     else:
         text = json.dumps(value, ensure_ascii=False, default=str)
-    return None if text is None else text.replace("\0", "").strip()
+    return text.replace("\0", "").strip()
 
 
 def _word(value: Any) -> str | None:
     text = _text(value)
-    return None if not text else unicodedata.normalize("NFC", text).casefold()
+    if not text:
+        return None
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
 def _whole(value: Any) -> int | None:
+    if value is None:
+        return None
     if isinstance(value, str):
         value = value.strip()
         if not (len(value) <= 19 and value.isascii() and value.lstrip("-").isdigit()):  # noqa: PLR2004 - digits of the largest 64-bit number
@@ -84,7 +91,8 @@ def _moment(value: Any, *, zone: tzinfo) -> datetime | None:
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
         moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
-        moment.astimezone(UTC)
+        if not _FIRST_YEAR < moment.year < _LAST_YEAR:
+            moment.astimezone(UTC)  # which may lie outside the calendar
     except (ValueError, OverflowError):
         return None
     return moment

@@ -40,7 +40,7 @@ def _leg(value: Any) -> Any:
 
 
 def _list(value: Any) -> Any:
-    return value if isinstance(value, list) else []
+    return value if isinstance(value, list | tuple) else ()
 
 
 class ApiObject(BaseModel):
@@ -122,7 +122,7 @@ class Chamada(ApiObject):
     tags: Text = None
     status_geral: Word = None
     detecta_caixa: Flag = None
-    gravacoes_parciais: Annotated[list[Any], BeforeValidator(_list), Field(repr=False)] = []
+    gravacoes_parciais: Annotated[tuple[Any, ...], BeforeValidator(_list), Field(repr=False)] = ()
     origem: Annotated[Leg, BeforeValidator(_leg)] = Leg()
     destino: Annotated[Leg, BeforeValidator(_leg)] = Leg()
 
