@@ -224,7 +224,7 @@ class _Turn:
                 if result is not None:
                     return result
             if activity.is_worker_shutdown():
-                return await self._changed(reservation.state)
+                return await self._changed(await runs.get_run(self._store, self._request.run))
             now = self._store.now()
             if now - checked >= STATE_CHECK:
                 checked = now
@@ -235,7 +235,7 @@ class _Turn:
                     reservation.hang_up,
                 ):
                     placing_task.cancel()
-                    return await self._changed(run.state)
+                    return await self._changed(run)
             await self._sleep(next_poll, placing_task, wrote)
             if wrote.is_set():
                 # Calls that were placed after the last poll are news to the tracker.
@@ -291,6 +291,8 @@ class _Turn:
             next_due = max(next_due, now + CHANNEL_WAIT)
         return AdvanceResult(
             state=reservation.state,
+            reason=reservation.reason,
+            epoch=reservation.epoch,
             ended=tuple(ended),
             finished=finished,
             live=live,
@@ -299,12 +301,18 @@ class _Turn:
             rules_version=reservation.rules_version,
         )
 
-    async def _changed(self, state: runs.RunState) -> AdvanceResult:
+    async def _changed(self, run: runs.Run) -> AdvanceResult:
         """Answer at once after a change of state, so that the next turn sees it."""
         ended = await tracking.undecided(self._store, self._request.run, self._request.lane, BATCH)
         work = await tracking.lane_work(self._store, self._request.run, self._request.lane)
         return AdvanceResult(
-            state=state, ended=tuple(ended), live=work.live, placed=self._posted, next_due=0.0
+            state=run.state,
+            reason=run.reason,
+            epoch=run.epoch,
+            ended=tuple(ended),
+            live=work.live,
+            placed=self._posted,
+            next_due=0.0,
         )
 
     # Placing -------------------------------------------------------------------------------------

@@ -47,10 +47,12 @@ class AdvanceResult(Frozen):
     """What a turn came to.
 
     `ended` waits for decisions. `finished`: the lane has nothing left. `next_due` is seconds from
-    now until a contact becomes due, None when none will.
+    now until a contact becomes due, None when none will. A higher `epoch` is a newer state.
     """
 
     state: RunStateName
+    reason: str = ""
+    epoch: int = 0
     ended: tuple[Ended, ...] = ()
     finished: bool = False
     live: int = 0
@@ -75,10 +77,11 @@ class ChangeStateInput(Frozen):
 
 
 class ChangeStateResult(Frozen):
-    """The run's state after the change."""
+    """The run's state after the change. A higher `epoch` is a newer one."""
 
     state: RunStateName
     reason: str = ""
+    epoch: int = 0
 
 
 class CloseInput(Frozen):

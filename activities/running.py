@@ -65,7 +65,7 @@ class RunActivities:
                 )
         except runs.RunError as error:
             raise ApplicationError(str(error), non_retryable=True) from None
-        return ChangeStateResult(state=run.state, reason=run.reason)
+        return ChangeStateResult(state=run.state, reason=run.reason, epoch=run.epoch)
 
     @activity.defn(name="close")
     async def close(self, request: CloseInput) -> CloseResult:

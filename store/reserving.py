@@ -87,6 +87,7 @@ class Reservation(Frozen):
 
     state: RunState
     epoch: int
+    reason: str = ""
     keys: tuple[str, ...] = ()
     pace: Pace
     due_now: bool = False
@@ -103,6 +104,7 @@ async def lock_account(connection: AsyncConnection, run_id: str) -> Row[Any]:
     query = (
         select(
             runs.c.state,
+            runs.c.reason,
             runs.c.epoch,
             runs.c.account_id,
             runs.c.campaign,
@@ -275,6 +277,7 @@ async def settle_and_reserve(
         ).scalar()
     return Reservation(
         state=run.state,
+        reason=run.reason,
         epoch=run.epoch,
         keys=tuple(keys),
         pace=pace,

@@ -25,6 +25,7 @@ from workflows.messages import (
     Progress,
     ResumeRequest,
     StateChanged,
+    StateSeen,
     StopRequest,
     Wake,
 )
@@ -41,7 +42,6 @@ with workflow.unsafe.imports_passed_through():
     )
 
 _ENDED = ("completed", "stopped", "failed")
-_CLOSE_AGAIN = options.BREATHER
 
 
 @workflow.defn
@@ -54,13 +54,22 @@ class CampaignWorkflow:
         self._campaign = ""
         self._state: RunStateName = "running"
         self._reason = ""
+        self._epoch = 0
         self._lanes: list[workflow.ChildWorkflowHandle[LaneWorkflow, LaneResult]] = []
         self._done: list[LaneCounters] = []
         self._closing = False
 
     @workflow.run
     async def run(self, _: CampaignInput) -> CampaignResult:
-        """Carry the run to its end."""
+        """Carry the run to its end. A cancelled run is a stopped run: its calls are followed."""
+        carried = asyncio.ensure_future(self._carry())
+        try:
+            return await asyncio.shield(carried)
+        except asyncio.CancelledError:
+            await self._insist("stop", "the workflow was cancelled")
+            return await carried
+
+    async def _carry(self) -> CampaignResult:
         plan = await workflow.execute_activity(
             signatures.prepare, PrepareInput(run=self._run), **options.store_only()
         )
@@ -68,13 +77,7 @@ class CampaignWorkflow:
         for lane in range(plan.lanes):
             self._lanes.append(await self._open(plan, lane))
         self._details()
-        carried = asyncio.ensure_future(self._carry())
-        try:
-            await asyncio.shield(carried)
-        except asyncio.CancelledError:
-            # A cancelled run is a stopped run: what is live must still be followed to its end.
-            await self._change("stop", "the workflow was cancelled")
-            await carried
+        await asyncio.gather(*(self._follow(plan, lane) for lane in range(plan.lanes)))
         return await self._close()
 
     async def _open(
@@ -87,17 +90,31 @@ class CampaignWorkflow:
             cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
         )
 
-    async def _carry(self) -> None:
-        """Wait for every lane; one that fails stops the others instead of being left behind."""
-        for handle in self._lanes:
+    async def _follow(self, plan: PrepareResult, lane: int) -> None:
+        """Wait for a lane. One that fails ends the run, and is opened again for its live calls."""
+        while True:
             try:
-                result = await handle
+                result = await self._lanes[lane]
             except ChildWorkflowError as error:
-                cause = error.cause or error
-                await self._change("fail", f"a lane failed: {cause}")
+                await self._insist("fail", f"lane {lane} failed: {error.cause or error}")
+                await workflow.sleep(options.BREATHER)
+                self._lanes[lane] = await self._open(plan, lane)
                 continue
             self._done.append(result.counters)
             self._details()
+            return
+
+    async def _insist(self, change: Literal["stop", "fail"], reason: str) -> None:
+        """End the run however long the store is away; one that has ended needs nothing."""
+        while not self._closing:
+            try:
+                await self._write(change, reason)
+            except ActivityError as error:
+                if isinstance(error.cause, ApplicationError) and error.cause.non_retryable:
+                    return
+                await workflow.sleep(options.BREATHER)
+            else:
+                return
 
     async def _close(self) -> CampaignResult:
         self._closing = True
@@ -108,7 +125,7 @@ class CampaignWorkflow:
                     signatures.close, CloseInput(run=self._run), **options.store_only()
                 )
             except ActivityError:
-                await workflow.sleep(_CLOSE_AGAIN)
+                await workflow.sleep(options.BREATHER)
                 continue
             break
         self._state, self._reason = closed.state, closed.reason
@@ -129,25 +146,36 @@ class CampaignWorkflow:
         )
 
     async def _change(
+        self, change: Literal["pause", "resume", "stop"], reason: str, *, hang_up: bool = False
+    ) -> StateChanged:
+        try:
+            return await self._write(change, reason, hang_up=hang_up)
+        except ActivityError as error:
+            raise ApplicationError(str(error.cause or error), non_retryable=True) from error
+
+    async def _write(
         self,
         change: Literal["pause", "resume", "stop", "fail"],
         reason: str,
         *,
         hang_up: bool = False,
     ) -> StateChanged:
-        try:
-            result = await workflow.execute_activity(
-                signatures.change_state,
-                ChangeStateInput(run=self._run, change=change, reason=reason, hang_up=hang_up),
-                **options.store_only(),
-            )
-        except ActivityError as error:
-            raise ApplicationError(str(error.cause or error), non_retryable=True) from error
-        self._state, self._reason = result.state, result.reason
-        self._details()
+        """Write the store, then wake the lanes so that they look at it."""
+        result = await workflow.execute_activity(
+            signatures.change_state,
+            ChangeStateInput(run=self._run, change=change, reason=reason, hang_up=hang_up),
+            **options.store_only(),
+        )
+        self._take(result.state, result.reason, result.epoch)
         for handle in self._lanes:
             await self._wake(handle)
         return StateChanged(state=result.state, reason=result.reason)
+
+    def _take(self, state: RunStateName, reason: str, epoch: int) -> None:
+        """Remember the run's state, unless a newer one is known."""
+        if epoch >= self._epoch:
+            self._state, self._reason, self._epoch = state, reason, epoch
+            self._details()
 
     async def _wake(self, handle: workflow.ChildWorkflowHandle[LaneWorkflow, LaneResult]) -> None:
         try:
@@ -190,6 +218,11 @@ class CampaignWorkflow:
     @stop.validator
     def _stop_allowed(self, request: StopRequest) -> None:
         self._open_only(request)
+
+    @workflow.signal
+    def state_seen(self, seen: StateSeen) -> None:
+        """Hear from a lane that the run's state has changed in the store."""
+        self._take(seen.state, seen.reason, seen.epoch)
 
     @workflow.query
     def progress(self) -> Progress:

@@ -10,20 +10,23 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import options
-from workflows.messages import LaneCounters, LaneInput, LaneResult, Progress, Wake
+from workflows.messages import LaneCounters, LaneInput, LaneResult, Progress, StateSeen, Wake
+from workflows.names import STATE_SEEN
 
 with workflow.unsafe.imports_passed_through():
     from activities import signatures
-    from activities.messages import AdvanceInput, AdvanceResult, RulesInput
+    from activities.messages import AdvanceInput, AdvanceResult, RulesInput, RunStateName
 
 from campaigns.attempts import Step
 from campaigns.policy import next_step
 
 SHORTEST_WAIT = 0.1
 """Seconds: less than this is not worth a timer."""
+
+_MOST_QUIET_LOOKS = 10
 
 
 def _at_once(result: AdvanceResult) -> bool:
@@ -51,6 +54,8 @@ class LaneWorkflow:
         self._retried = start.counters.retried
         self._finished = start.counters.finished
         self._woken = False
+        self._quiet_looks = 0
+        self._told: RunStateName = "running"
 
     @workflow.run
     async def run(self, start: LaneInput) -> LaneResult:
@@ -62,6 +67,7 @@ class LaneWorkflow:
             if result.rules_version > self._rules.version:
                 await self._load_rules()
             self._decide(result)
+            await self._tell(result)
             if result.finished and not self._steps:
                 return LaneResult(counters=self._counters())
             if not self._steps and result.live == 0 and not _at_once(result):
@@ -93,24 +99,48 @@ class LaneWorkflow:
                 **options.turn(),
             )
         except ActivityError as error:
-            if workflow.cancellation_reason() is not None:
-                raise
-            workflow.set_current_details(
-                f"Nothing is dialed: {error.cause or error}. Trying again every "
-                f"{options.BREATHER.seconds} s."
-            )
-            workflow.logger.warning("turn failed", extra={"lane": self._lane})
-            await workflow.sleep(options.BREATHER)
+            await self._breathe(error)
             return None
         self._turns += 1
         self._posted += result.placed
+        if result.placed or result.ended:
+            self._quiet_looks = 0
         self._steps = ()
         return result
 
     async def _load_rules(self) -> None:
-        self._rules = await workflow.execute_activity(
-            signatures.load_rules, RulesInput(run=self._run), **options.store_only()
+        while True:
+            try:
+                self._rules = await workflow.execute_activity(
+                    signatures.load_rules, RulesInput(run=self._run), **options.store_only()
+                )
+            except ActivityError as error:
+                await self._breathe(error)
+            else:
+                return
+
+    async def _breathe(self, error: ActivityError) -> None:
+        """Say why nothing goes on, and wait before another round. A cancelled lane ends."""
+        if workflow.cancellation_reason() is not None:
+            raise error
+        workflow.set_current_details(
+            f"Nothing is dialed: {error.cause or error}. Trying again every "
+            f"{options.BREATHER.seconds} s."
         )
+        workflow.logger.warning("turn failed", extra={"lane": self._lane})
+        await workflow.sleep(options.BREATHER)
+
+    async def _tell(self, result: AdvanceResult) -> None:
+        """Let the campaign's workflow know of a state that came through the store."""
+        parent = workflow.info().parent
+        if result.state == self._told or parent is None:
+            return
+        self._told = result.state
+        seen = StateSeen(state=result.state, reason=result.reason, epoch=result.epoch)
+        try:
+            await workflow.get_external_workflow_handle(parent.workflow_id).signal(STATE_SEEN, seen)
+        except ApplicationError:
+            return  # it has ended; the lane goes on with its calls
 
     def _decide(self, result: AdvanceResult) -> None:
         self._steps = tuple(next_step(self._rules, ended) for ended in result.ended)
@@ -124,13 +154,15 @@ class LaneWorkflow:
 
     async def _wait(self, result: AdvanceResult) -> None:
         """Sleep until a contact is due or a signal comes; ask the store now and then anyway."""
-        wait = options.LOOK_AGAIN
+        wait = min(options.LOOK_AGAIN * 2**self._quiet_looks, options.LOOK_AGAIN_AT_MOST)
         if result.state == "running" and result.next_due is not None:
-            wait = timedelta(seconds=result.next_due)
+            wait = min(wait, timedelta(seconds=result.next_due))
         try:
             await workflow.wait_condition(lambda: self._woken, timeout=wait)
         except TimeoutError:
-            return
+            self._quiet_looks = min(self._quiet_looks + 1, _MOST_QUIET_LOOKS)
+        else:
+            self._quiet_looks = 0
         finally:
             self._woken = False
 

@@ -87,5 +87,13 @@ class StateChanged(Frozen):
     reason: str = ""
 
 
+class StateSeen(Frozen):
+    """What a lane found the run to be; a higher epoch is newer."""
+
+    state: RunStateName
+    reason: str = ""
+    epoch: int = 0
+
+
 class Wake(Frozen):
     """Look at the store again: its run may have changed."""

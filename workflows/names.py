@@ -14,3 +14,7 @@ def campaign_id(campaign: str, run: str) -> str:
 def lane_id(campaign: str, run: str, lane: int) -> str:
     """Return the workflow id of a lane of a run."""
     return f"{campaign_id(campaign, run)}/lane/{lane}"
+
+
+STATE_SEEN = "state_seen"
+"""Signal of the campaign's workflow with which a lane tells it the run's state."""

@@ -8,7 +8,11 @@ from typing import TypedDict
 from temporalio.common import RetryPolicy
 
 LOOK_AGAIN = timedelta(seconds=60)
-"""A lane that has nothing to do asks the store again after this, should a signal be lost."""
+"""A lane that has nothing to do asks the store again after this, should a signal be lost; then
+after twice as long, and so on."""
+
+LOOK_AGAIN_AT_MOST = timedelta(minutes=5)
+"""So late, at most, does a waiting lane see a stop that was written while Temporal was down."""
 
 BREATHER = timedelta(seconds=15)
 """Wait of a lane between two rounds of a turn that keeps failing."""
