@@ -26,6 +26,7 @@ from campaigns.keys import fill, tags_with
 from campaigns.numbers import PhoneNumber, may_be_dialed, normalise
 from store import placing, reserving, runs, tracking
 from store.engine import Store
+from store.pacing import SPACING
 from store.placing import Claim, NotSent
 from store.reserving import Gate, Reservation
 from zenvia.client import VoiceClient
@@ -375,7 +376,13 @@ class _Turn:
         self._poster.launch(
             self._request.run,
             [Job(claim, new_call(plan, claim)) for claim in allowed],
-            Pacer(tolerance=pace.tolerance, draw=draw),
+            Pacer(
+                tolerance=pace.tolerance,
+                shift=pace.shift,
+                interval=pace.interval,
+                account_interval=SPACING / pace.account_rate if pace.account_rate else 0.0,
+                draw=draw,
+            ),
         )
         self._posted += len(allowed)
         return claims

@@ -25,6 +25,9 @@ REFUSALS_IN_A_ROW = 5
 RATE_LIMIT_PAUSE = 1.0
 """Seconds without a POST after a 429 that does not say how long."""
 
+NEVER = float("inf")
+"""The slot of a POST that the store granted none."""
+
 GATHER_SECONDS = 0.005
 """How long POSTs that missed their slot wait for each other."""
 
@@ -41,13 +44,16 @@ class Job:
 
 @dataclass
 class Pacer:
-    """What POSTs need to know of pacing: how late they may leave, and how to draw again.
+    """What POSTs need to know of pacing (see `store.pacing`); times in seconds.
 
     Those that miss their slot at about the same time draw their new ones together, in one
     transaction: a process that falls behind must not be slowed further by each of them.
     """
 
     tolerance: float
+    shift: float
+    interval: float
+    account_interval: float
     draw: Callable[[int], Awaitable[list[float]]]
     _waiting: list[asyncio.Future[float]] = field(default_factory=list)
     _drawing: asyncio.Task[None] | None = None
@@ -68,7 +74,7 @@ class Pacer:
                 try:
                     slots = await self.draw(len(waiting))
                 except Exception:  # noqa: BLE001 - whatever the store raises: none was granted
-                    slots = [float("inf")] * len(waiting)
+                    slots = [NEVER] * len(waiting)
                 for slot, instant in zip(waiting, slots, strict=True):
                     slot.set_result(instant)
         finally:
@@ -87,6 +93,7 @@ class Poster:
         self._writer: asyncio.Task[None] | None = None
         self._late: set[asyncio.Task[None]] = set()
         self._refused: dict[str, int] = {}
+        self._free_from: dict[str, float] = {}
         self.wrote = asyncio.Event()
         """Set when results have reached the store, and then replaced: take it before looking."""
 
@@ -98,7 +105,8 @@ class Poster:
     def launch(self, run_id: str, jobs: Sequence[Job], pacer: Pacer) -> None:
         """Send each job at its slot. Returns at once."""
         for job in jobs:
-            task = asyncio.create_task(self._send(run_id, job, pacer))
+            at = self._take(run_id, pacer, job.claim.slot)
+            task = asyncio.create_task(self._send(run_id, job, pacer, at))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
@@ -110,35 +118,37 @@ class Poster:
                 pending.add(self._writer)
             await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _send(self, run_id: str, job: Job, pacer: Pacer) -> None:
+    def _take(self, run_id: str, pacer: Pacer, slot: float) -> float:
+        """Return when to send: at `slot` or later, never closer to the last one than paced."""
+        at = max(slot, self._free_from.get(run_id, 0.0), self._free_from.get("", 0.0))
+        self._free_from[run_id] = at + pacer.interval
+        self._free_from[""] = at + pacer.account_interval
+        return at
+
+    async def _send(self, run_id: str, job: Job, pacer: Pacer, at: float) -> None:
         result: PostResult = Unsure(key=job.claim.key)
         try:
-            result = await self._post(run_id, job, pacer)
+            result = await self._post(run_id, job, pacer, at)
         finally:
             self._results.append(result)
             if self._writer is None:
                 self._writer = asyncio.create_task(self._write())
 
-    async def _post(self, run_id: str, job: Job, pacer: Pacer) -> PostResult:
+    async def _post(self, run_id: str, job: Job, pacer: Pacer, at: float) -> PostResult:
         """Send one POST, at most once, no later than its slot allows."""
         claim, slot = job.claim, job.claim.slot
         while True:
-            wait = slot - self._clock()
-            if wait > 0:
-                await asyncio.sleep(wait)
-            if self._clock() > slot + pacer.tolerance:
-                slot = await pacer.draw_again()
-                if slot >= claim.send_by:
-                    return NotSent(key=claim.key, message="no send slot was free in time")
-                continue
+            at, slot = await self._moment(run_id, pacer, at, slot)
+            if at >= claim.send_by:
+                return NotSent(key=claim.key, message="no send slot was free in time")
             try:
                 api_id = await self._client.create_call(
                     job.call,
-                    send_by=min(slot + pacer.tolerance, claim.send_by),
+                    send_by=min(at + pacer.tolerance, claim.send_by),
                     clock=self._clock,
                 )
             except errors.DeadlinePassed:
-                continue  # by now its slot has passed
+                continue  # nothing was sent, and by now its moment has passed
             except errors.NotSent as error:
                 return NotSent(key=claim.key, message=str(error))
             except errors.Refused as error:
@@ -148,6 +158,28 @@ class Poster:
                 return Unsure(key=claim.key)
             self._refused.pop(run_id, None)
             return Placed(key=claim.key, api_id=api_id)
+
+    async def _moment(
+        self, run_id: str, pacer: Pacer, at: float, slot: float
+    ) -> tuple[float, float]:
+        """Wait for the moment to send; return it with the slot that it belongs to.
+
+        One that is missed is followed by the next that this process has free; one that would be too
+        far from its slot asks the store for another.
+        """
+        while True:
+            now = self._clock()
+            if at > now:
+                await asyncio.sleep(at - now)
+                now = self._clock()
+            if now <= at + pacer.tolerance:
+                return at, slot
+            at = self._take(run_id, pacer, now)
+            if at > slot + pacer.shift:
+                slot = await pacer.draw_again()
+                if slot == NEVER:
+                    return slot, slot
+                at = slot = self._take(run_id, pacer, slot)
 
     async def _refusal(self, run_id: str, key: str, error: errors.Refused) -> RefusedPost:
         kind = "other"

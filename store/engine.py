@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import event, make_url
 from sqlalchemy.engine import URL
@@ -46,6 +47,8 @@ class Store:
 
     engine: AsyncEngine
     clock: Clock
+    identity: str = field(default_factory=lambda: uuid4().hex)
+    """Names this process where it draws send slots."""
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     @property

@@ -2,12 +2,16 @@
 
 A slot is the instant at which one POST may be written. Slots are `SPACING / rate` apart, a little
 wider than the rate asks, and a POST may be late by `tolerance` at most, so that no second ever sees
-more than rate + 1 of them; one that would be later draws a new slot instead.
+more than rate + 1 of them; one that would be later takes a later slot instead.
+
+Where one process has drawn every slot of late, it keeps its POSTs apart by itself and may shift all
+of them by up to `SHIFT` without asking again. Once a second process draws, both ask for every slot;
+the newcomer leaves a gap of `SHIFT`, so that what the first one has shifted is over.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,9 +19,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.definition import Frozen
 from store.schema import accounts, runs
 
+if TYPE_CHECKING:
+    from store.engine import Store
+
 SPACING = 1.01
 LEAD = 0.005
 """Seconds between drawing a slot and the earliest instant it may name."""
+SHIFT = 0.3
+"""Seconds by which a process that draws alone may shift its POSTs."""
+SHARED_FOR = 10.0
+"""Seconds for which the account counts as shared after another process drew."""
 
 
 class Pace(Frozen):
@@ -27,6 +38,16 @@ class Pace(Frozen):
     account_rate: float | None
     run_rate: float
     next_slot: float
+    alone: bool = False
+    """Every slot of late was drawn by this process."""
+    newcomer: bool = False
+    """Another process drew alone until now."""
+    other_drew: bool = False
+
+    @property
+    def shift(self) -> float:
+        """Seconds by which POSTs may leave after their slot, kept apart by the process itself."""
+        return SHIFT if self.alone else self.tolerance
 
     @property
     def interval(self) -> float:
@@ -49,14 +70,19 @@ class Pace(Frozen):
         return int((now + horizon - first) / self.interval) + 1
 
 
-def pace_of(row: Row[Any], run_rate: float, now: float) -> Pace:
+def pace_of(store: Store, row: Row[Any], run_rate: float, now: float) -> Pace:
     """Return the pace for a run from its locked row (see `store.reserving`)."""
     account_rate: float | None = row.calls_per_second
     if row.slow_until > now:
         run_rate = run_rate * row.slow_factor
         account_rate = None if account_rate is None else account_rate * row.slow_factor
     rate = run_rate if account_rate is None else min(run_rate, account_rate)
+    mine = row.drawer in {None, store.identity}
+    shared = row.shared_until > now
     return Pace(
+        alone=mine and not shared,
+        newcomer=not mine and not shared,
+        other_drew=not mine,
         rate=rate,
         account_rate=account_rate,
         run_rate=run_rate,
@@ -65,25 +91,32 @@ def pace_of(row: Row[Any], run_rate: float, now: float) -> Pace:
 
 
 async def draw_slots(
-    connection: AsyncConnection, *, run_id: str, account: str, pace: Pace, count: int, now: float
+    store: Store,
+    connection: AsyncConnection,
+    *,
+    run_id: str,
+    account: str,
+    pace: Pace,
+    count: int,
 ) -> list[float]:
     """Take `count` consecutive slots for good; the caller holds the account's row.
 
     Slots that are not used are lost: late is never made up for by a burst.
     """
-    first = max(now + LEAD, pace.next_slot)
+    now = store.now()
+    first = max(now + LEAD, pace.next_slot) + (SHIFT if pace.newcomer else 0.0)
     slots = [first + index * pace.interval for index in range(count)]
-    if slots:
-        await connection.execute(
-            update(runs)
-            .where(runs.c.id == run_id)
-            .values(next_slot=slots[-1] + SPACING / pace.run_rate)
-        )
-        account_rate = pace.account_rate
-        if account_rate is not None:
-            await connection.execute(
-                update(accounts)
-                .where(accounts.c.id == account)
-                .values(next_slot=slots[-1] + SPACING / account_rate)
-            )
+    if not slots:
+        return []
+    await connection.execute(
+        update(runs)
+        .where(runs.c.id == run_id)
+        .values(next_slot=slots[-1] + SPACING / pace.run_rate)
+    )
+    changes: dict[str, object] = {"drawer": store.identity}
+    if pace.other_drew:
+        changes["shared_until"] = now + SHARED_FOR
+    if pace.account_rate is not None:
+        changes["next_slot"] = slots[-1] + SPACING / pace.account_rate
+    await connection.execute(update(accounts).where(accounts.c.id == account).values(changes))
     return slots

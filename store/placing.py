@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
-from sqlalchemy import bindparam, exists, or_, select, update
+from sqlalchemy import bindparam, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.definition import Frozen
@@ -89,7 +89,7 @@ async def claim(
     async with store.write() as connection:
         run = await lock_account(connection, run_id)
         now = store.now()
-        pace = pace_of(run, calls_per_second, now)
+        pace = pace_of(store, run, calls_per_second, now)
         first = max(now, pace.next_slot)
         last = first + len(keys) * pace.interval
         send_by = last + SEND_GRACE
@@ -128,8 +128,15 @@ async def claim(
                         )
                     ),
                 )
-                .values(state="posting", posting_at=now, send_by=send_by)
-                .returning(attempts.c.key, attempts.c.e164, attempts.c.n)
+                .values(
+                    state="posting",
+                    posting_at=now,
+                    send_by=case(
+                        (attempts.c.callable_until < send_by, attempts.c.callable_until),
+                        else_=send_by,
+                    ),
+                )
+                .returning(attempts.c.key, attempts.c.e164, attempts.c.n, attempts.c.send_by)
             )
         ).all()
         columns: dict[int, str] = {}
@@ -141,12 +148,12 @@ async def claim(
             )
             columns = {row.n: row.columns for row in found}
         slots = await draw_slots(
+            store,
             connection,
             run_id=run_id,
             account=run.account_id,
             pace=pace,
             count=len(won),
-            now=now,
         )
     order = {key: index for index, key in enumerate(keys)}
     won = sorted(won, key=lambda row: order[row.key])
@@ -155,7 +162,7 @@ async def claim(
             key=row.key,
             e164=row.e164,
             slot=slot,
-            send_by=send_by,
+            send_by=row.send_by,
             columns=json.loads(columns.get(row.n, "{}")),
         )
         for row, slot in zip(won, slots, strict=True)
@@ -170,14 +177,14 @@ async def draw_again(
     async with store.write() as connection:
         run = await lock_account(connection, run_id)
         now = store.now()
-        pace = pace_of(run, calls_per_second, now)
+        pace = pace_of(store, run, calls_per_second, now)
         return await draw_slots(
+            store,
             connection,
             run_id=run_id,
             account=run.account_id,
             pace=pace,
             count=count,
-            now=now,
         )
 
 

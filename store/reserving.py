@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, cast
 
-from sqlalchemy import Row, and_, bindparam, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome, Step
@@ -35,6 +35,9 @@ from store.upsert import insert_ignore
 
 LIVE_ELSEWHERE_DELAY = 5.0
 """Seconds until a contact is looked at again whose number another attempt holds."""
+
+ORPHANED_AFTER = 300.0
+"""Seconds without a sign of a lane after which any lane of the account takes care of its work."""
 
 MAX_ROUNDS = 5
 """How often one reserve looks for more contacts when the first ones may not be called now."""
@@ -114,6 +117,8 @@ async def lock_account(connection: AsyncConnection, run_id: str) -> Row[Any]:
             accounts.c.channels,
             accounts.c.calls_per_second,
             accounts.c.next_slot.label("account_slot"),
+            accounts.c.drawer,
+            accounts.c.shared_until,
             accounts.c.slow_until,
             accounts.c.slow_factor,
         )
@@ -125,45 +130,56 @@ async def lock_account(connection: AsyncConnection, run_id: str) -> Row[Any]:
 
 
 async def give_back(
-    connection: AsyncConnection,
-    run_id: str,
-    lane: int,
-    *,
-    token: str,
-    older: bool,
-    now: float,
-    delay: float = 0.0,
+    connection: AsyncConnection, run_id: str, lane: int, *, token: str, now: float
 ) -> int:
-    """Release attempts that were reserved and never posted; their contacts are due again.
+    """Release what the lane reserved under other tokens and never posted.
 
-    With `older` those of every other token of the lane, else those of this one. Safe at any time: a
-    worker that still holds one of them loses the compare-and-set.
+    Safe at any time: a worker that still holds one of them loses the compare-and-set.
     """
-    which = attempts.c.token != token if older else attempts.c.token == token
+    return await _release(
+        connection,
+        now,
+        attempts.c.run_id == run_id,
+        attempts.c.lane == lane,
+        attempts.c.token != token,
+    )
+
+
+async def sweep(connection: AsyncConnection, account: str, now: float) -> int:
+    """Release what any lane of the account reserved so long ago that nobody carries it any more.
+
+    A run whose workflow was terminated never gives back what it holds, and its numbers and channels
+    would be taken for ever.
+    """
+    return await _release(
+        connection,
+        now,
+        attempts.c.account_id == account,
+        attempts.c.live == true(),
+        attempts.c.reserved_at < now - ORPHANED_AFTER,
+    )
+
+
+async def _release(connection: AsyncConnection, now: float, *which: ColumnElement[bool]) -> int:
+    """Release reserved attempts, make their contacts due again, and return how many."""
     rows = (
         await connection.execute(
             update(attempts)
-            .where(
-                attempts.c.run_id == run_id,
-                attempts.c.lane == lane,
-                attempts.c.state == "reserved",
-                attempts.c.settled_at.is_(None),
-                which,
-            )
+            .where(attempts.c.state == "reserved", attempts.c.settled_at.is_(None), *which)
             .values(state="released", live=False, settled_at=now)
-            .returning(attempts.c.n)
+            .returning(attempts.c.run_id, attempts.c.n)
         )
     ).all()
     if rows:
         await connection.execute(
             update(contacts)
             .where(
-                contacts.c.run_id == run_id,
+                contacts.c.run_id == bindparam("b_run"),
                 contacts.c.n == bindparam("b_n"),
                 contacts.c.state == "live",
             )
-            .values(state="due", due_at=now + delay),
-            [{"b_n": row.n} for row in rows],
+            .values(state="due", due_at=now),
+            [{"b_run": row.run_id, "b_n": row.n} for row in rows],
         )
     return len(rows)
 
@@ -230,8 +246,9 @@ async def settle_and_reserve(
         await connection.execute(
             update(lanes).where(lanes.c.run_id == run_id, lanes.c.lane == lane).values(seen_at=now)
         )
-        await give_back(connection, run_id, lane, token=token, older=True, now=now)
-        pace = pace_of(run, calls_per_second, now)
+        await give_back(connection, run_id, lane, token=token, now=now)
+        await sweep(connection, run.account_id, now)
+        pace = pace_of(store, run, calls_per_second, now)
         mine = (
             await connection.execute(
                 select(attempts.c.key, attempts.c.state).where(

@@ -33,6 +33,8 @@ accounts = Table(
     Column("channels", Integer, comment="null: only the campaigns' own pacing caps the account"),
     Column("calls_per_second", Double),
     Column("next_slot", Double, nullable=False, server_default="0"),
+    Column("drawer", Text, comment="the process that drew the last slots"),
+    Column("shared_until", Double, nullable=False, server_default="0"),
     Column("slow_until", Double, nullable=False, server_default="0"),
     Column("slow_factor", Double, nullable=False, server_default="1"),
 )

@@ -22,6 +22,10 @@ def upgrade() -> None:
         ),
         sa.Column("calls_per_second", sa.Double(), nullable=True),
         sa.Column("next_slot", sa.Double(), server_default="0", nullable=False),
+        sa.Column(
+            "drawer", sa.Text(), nullable=True, comment="the process that drew the last slots"
+        ),
+        sa.Column("shared_until", sa.Double(), server_default="0", nullable=False),
         sa.Column("slow_until", sa.Double(), server_default="0", nullable=False),
         sa.Column("slow_factor", sa.Double(), server_default="1", nullable=False),
         sa.PrimaryKeyConstraint("id"),
