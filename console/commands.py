@@ -1,4 +1,8 @@
-"""The command line's words: commands, options, help. What they do is elsewhere."""
+"""The command line's words: commands, options, help. What they do is elsewhere.
+
+Each command imports what it does when it runs, so that help, mistakes and the commands that become
+another program need not wait for Temporal's and the database's libraries.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,25 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from typer.exceptions import TyperException
 
 import campaigns
-from console import engine, running, steering
-from console.embedded import SandboxOptions
 from console.failures import CommandError
 from console.interrupt import InterruptionError, run_interruptible
-from console.running import Farewell, RunOrder, Terminal
-from console.target import find_target
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from console.embedded import SandboxOptions
+    from console.engine import Change
+    from console.target import Target
+
+# Modules of this package that bring commands of their own: a group each, or `register(app)`.
+OPERATIONS = ("chamada", "conferencia", "webphone")
+REGISTERED = ("explain",)
 
 app = typer.Typer(
     name="discador",
@@ -51,6 +61,8 @@ Speed = Annotated[float, typer.Option(help="Sandbox: 60 makes a call of 45 s las
 
 def call(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. Expected failures are told in one line."""
+    if not arguments or arguments[0] not in {command.name for command in app.registered_commands}:
+        _mount_others()
     try:
         result = app(args=arguments, prog_name="discador", standalone_mode=False)
     except CommandError as error:
@@ -62,26 +74,33 @@ def call(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-@app.command()
-def demo(
-    *,
-    seed: Seed = 1,
-    speed: Speed = 60.0,
-    json_path: JsonPath = None,
-) -> int:
+def _mount_others() -> None:
+    """Add the commands that live in modules of their own."""
+    for name in OPERATIONS:
+        if find_spec(f"console.{name}"):
+            app.add_typer(import_module(f"console.{name}").app, name=name)
+    for name in REGISTERED:
+        if find_spec(f"console.{name}"):
+            import_module(f"console.{name}").register(app)
+
+
+@app.command("demo")
+def demo(*, seed: Seed = 1, speed: Speed = 60.0, json_path: JsonPath = None) -> int:
     """Call 300 people of an example list on the local Voice API, with retries, to a report.
 
     Nothing is dialed for real, and nothing is left behind.
     """
-    terminal, farewell = Terminal(), Farewell()
+    from console.running import Farewell, Terminal, demo
+
+    farewell = Farewell()
     example = Path(campaigns.__path__[0]) / "examples" / "cobranca.yaml"
-    options = SandboxOptions(seed=seed, speed=speed)
+    options = _sandbox(seed, speed)
     return run_interruptible(
-        lambda: running.demo(terminal, example, options, json_path, farewell), farewell
+        lambda: demo(Terminal(), example, options, json_path, farewell), farewell
     )
 
 
-@app.command()
+@app.command("run")
 def run(
     file: File,
     *,
@@ -94,41 +113,44 @@ def run(
 
     Without a configured Temporal it brings its own. Interrupted, the same command goes on.
     """
-    terminal, farewell = Terminal(), Farewell()
-    options = SandboxOptions(seed=seed, speed=speed) if sandbox else None
-    order = RunOrder(file, options, json_path)
-    target = find_target()
-    return run_interruptible(lambda: running.run(terminal, target, order, farewell), farewell)
+    from console.running import Farewell, RunOrder, Terminal, run
+
+    farewell, target = Farewell(), _target()
+    order = RunOrder(file, _sandbox(seed, speed) if sandbox else None, json_path)
+    return run_interruptible(lambda: run(Terminal(), target, order, farewell), farewell)
 
 
-@app.command()
+@app.command("start")
 def start(file: File) -> None:
     """Start a campaign, print its run id, and return."""
-    terminal, farewell = Terminal(), Farewell()
-    target = find_target()
-    run_interruptible(lambda: running.start(terminal, target, file), farewell)
+    from console.running import Farewell, Terminal, start
+
+    target = _target()
+    run_interruptible(lambda: start(Terminal(), target, file), Farewell())
 
 
-@app.command()
+@app.command("status")
 def status(name: RunName = None) -> None:
     """Show all runs, or one of them."""
-    target = find_target()
-    _steer(lambda console: steering.show_status(console, target, name))
+    from console.steering import show_status
+
+    target = _target()
+    _steer(lambda console: show_status(console, target, name))
 
 
-@app.command()
+@app.command("pause")
 def pause(name: RunName = None) -> None:
     """Stop placing calls, retries included; live calls go on. Works with Temporal down."""
     _change(name, "pause")
 
 
-@app.command()
+@app.command("resume")
 def resume(name: RunName = None) -> None:
     """Go on after a pause."""
     _change(name, "resume")
 
 
-@app.command()
+@app.command("stop")
 def stop(
     name: RunName = None,
     *,
@@ -140,22 +162,24 @@ def stop(
     _change(name, "stop", hang_up=hangup)
 
 
-@app.command()
+@app.command("report")
 def report(name: RunName = None, *, json_path: JsonPath = None) -> None:
     """Show the report of a run, by default the newest."""
-    target = find_target()
-    _steer(lambda console: steering.show_report(console, target, name, json_path))
+    from console.steering import show_report
+
+    target = _target()
+    _steer(lambda console: show_report(console, target, name, json_path))
 
 
-@app.command()
+@app.command("validate")
 def validate(file: File, *, sandbox: UseSandbox = False) -> None:
     """Check a campaign and its list, and tell every problem. Nothing is dialed or stored."""
-    target = find_target()
-    loopback = sandbox or target.settings.loopback
-    running.validate(Terminal(), file, loopback=loopback)
+    from console.running import Terminal, validate
+
+    validate(Terminal(), file, loopback=sandbox or _target().settings.loopback)
 
 
-@app.command()
+@app.command("up")
 def up(
     *,
     sandbox: UseSandbox = False,
@@ -164,16 +188,18 @@ def up(
     ui: Annotated[bool, typer.Option("--ui", help="Serve Temporal's own pages too.")] = False,
 ) -> None:
     """Keep Temporal and the worker running in this directory; started again, they go on."""
-    terminal, farewell = Terminal(), Farewell("Ended. `discador up` goes on where it stopped.")
-    options = SandboxOptions(seed=seed, speed=speed) if sandbox else None
-    target = find_target()
+    from console.running import Farewell, Terminal, up
+
+    terminal, target = Terminal(), _target()
+    options = _sandbox(seed, speed) if sandbox else None
+    farewell = Farewell("Ended. `discador up` goes on where it stopped.")
     try:
-        run_interruptible(lambda: running.up(terminal, target, options, ui=ui), farewell)
+        run_interruptible(lambda: up(terminal, target, options, ui=ui), farewell)
     except InterruptionError as end:  # the usual way to end it
         terminal.note(str(end))
 
 
-@app.command()
+@app.command("worker")
 def worker(
     *,
     check: Annotated[
@@ -181,14 +207,15 @@ def worker(
     ] = False,
 ) -> None:
     """Work for the configured Temporal until SIGTERM; the same as `python worker.py`."""
-    if check:
-        target = find_target()
-        _steer(lambda console: steering.check_worker(console, target))
-        return
-    _become("worker")
+    if not check:
+        _become("worker")
+    from console.steering import check_worker
+
+    target = _target()
+    _steer(lambda console: check_worker(console, target))
 
 
-@app.command()
+@app.command("sandbox")
 def sandbox(
     *,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes any.")] = 0,
@@ -202,30 +229,38 @@ def sandbox(
     """Run the local Voice API in the foreground; it prints one line of JSON when it listens."""
     arguments = ["--port", str(port), "--seed", str(seed), "--speed", str(speed)]
     for option, value in (("--token", token), ("--profile", profile)):
-        arguments += [option, str(value)] if value is not None else []
+        arguments += [f"{option}={value}"] if value is not None else []
     _become("sandbox", *arguments)
 
 
-def _become(module: str, *arguments: str) -> None:
+def _become(module: str, *arguments: str) -> NoReturn:
     """Replace this process by a program of ours, so that signals and exit codes are its own."""
     command = [sys.executable, "-P", "-m", module, *arguments]
     os.execv(sys.executable, command)  # noqa: S606 - our own program, no shell
 
 
+def _target() -> Target:
+    from console.target import find_target
+
+    return find_target()
+
+
+def _sandbox(seed: int, speed: float) -> SandboxOptions:
+    from console.embedded import SandboxOptions
+
+    if speed <= 0:
+        raise CommandError("--speed must be above 0.")
+    return SandboxOptions(seed=seed, speed=speed)
+
+
 def _steer(what: Callable[[Console], Awaitable[None]]) -> None:
+    from rich.console import Console
+
     run_interruptible(lambda: what(Console()), lambda: "Interrupted.")
 
 
-def _change(name: str | None, change: engine.Change, *, hang_up: bool = False) -> None:
-    target = find_target()
-    _steer(lambda console: steering.change(console, target, name, change, hang_up=hang_up))
+def _change(name: str | None, what: Change, *, hang_up: bool = False) -> None:
+    from console.steering import change
 
-
-def _mount_operations() -> None:
-    """Add the commands for single operations of the API, which live in modules of their own."""
-    for name in ("chamada", "conferencia", "webphone"):
-        if find_spec(f"console.{name}"):
-            app.add_typer(import_module(f"console.{name}").app, name=name)
-
-
-_mount_operations()
+    target = _target()
+    _steer(lambda console: change(console, target, name, what, hang_up=hang_up))

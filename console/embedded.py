@@ -153,18 +153,19 @@ class Stack:
     async def stop(self) -> None:
         """End every part, the worker first; cancelled, it kills them at once. Twice is harmless."""
         throwaway = self.options.throwaway
-        graces = {
-            "worker": 3.0 if throwaway else WORKER_GRACE_SECONDS,
-            "sandbox": SANDBOX_GRACE_SECONDS,
-            "temporal": 0.0 if throwaway else TEMPORAL_GRACE_SECONDS,
-        }
         try:
-            for name, grace in graces.items():
-                if name in self.children:
-                    await self.children[name].stop(grace)
+            await self._stop("worker", 3.0 if throwaway else WORKER_GRACE_SECONDS)
+            await asyncio.gather(
+                self._stop("sandbox", SANDBOX_GRACE_SECONDS),
+                self._stop("temporal", 0.0 if throwaway else TEMPORAL_GRACE_SECONDS),
+            )
         finally:
             for child in self.children.values():
                 child.kill()
+
+    async def _stop(self, name: str, grace: float) -> None:
+        if name in self.children:
+            await self.children[name].stop(grace)
 
     def _start_child(self, name: str, command: list[str], environ: Mapping[str, str]) -> Child:
         try:

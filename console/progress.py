@@ -124,9 +124,11 @@ def panel(progress: Progress, pace: Pace, elapsed: float) -> RenderableType:
         Text(span(elapsed), style="bold"),
         Text("-" if left is None else span(left), style="bold"),
     )
+    bar = Table.grid()  # a bar alone does not end its line
+    bar.add_row(ProgressBar(total=max(run.total, 1), completed=progress.done, width=60))
     return Group(
         title,
-        ProgressBar(total=max(run.total, 1), completed=progress.done, width=60),
+        bar,
         figures,
         Text(outcomes_line(progress.by_outcome), style="cyan"),
     )
