@@ -451,8 +451,8 @@ def test_a_call_that_may_start_ends_inside_the_hours(terms: Terms, ddd: str, at:
     if not HoursOracle(terms).evaluate(ddd, at).callable:
         return
     bare = HoursOracle(terms.model_copy(update={"margin": timedelta(0)}))
-    for share in (0.0, 0.3, 0.7, 1.0):
-        assert bare.evaluate(ddd, at + terms.margin * share).callable
+    for after in (timedelta(0), terms.margin * 0.3, terms.margin * 0.7, terms.margin - TICK):
+        assert bare.evaluate(ddd, max(at, at + after)).callable
 
 
 @settings(deadline=None)

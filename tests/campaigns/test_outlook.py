@@ -73,6 +73,16 @@ def test_who_closes_first_is_called_first() -> None:
     assert seen.last.astimezone(UTC) < datetime.fromisoformat("2026-11-26T00:55:01Z")
 
 
+def test_who_opens_later_and_closes_earlier_gets_a_turn_in_between() -> None:
+    """São Paulo from eight to twenty does not starve Rio, which may be called from nine to 19."""
+    hours = CallingHours.model_validate({"mon-fri": "08:00-20:00"})
+    oracle = HoursOracle(Terms(purpose=Purpose.COLLECTION, hours=hours))
+    early = datetime.fromisoformat("2026-11-25T08:30:00-03:00")
+    seen = look_ahead(oracle, [group("11", 40_000), group("21", 30_000)], early, rate=1.0)
+    assert seen.last is not None
+    assert seen.last < datetime.fromisoformat("2026-11-26T16:30:00-03:00")
+
+
 def test_nobody_to_call_has_no_first_and_no_last() -> None:
     """An empty list, or one that is all banned, is no error."""
     assert (outlook(SALES).first, outlook(SALES).contacts) == (None, 0)

@@ -45,10 +45,10 @@ rules:
 """
 
 
-def only(rule: Rule) -> Packs:
-    """Make packs that hold nothing but one rule, applied always."""
-    pack = next(pack for pack in shipped_packs().packs if rule in pack.rules)
-    return Packs(packs=(pack.model_copy(update={"applies": "always", "rules": (rule,)}),))
+def only_rules(*rules: Rule) -> Packs:
+    """Make packs that hold these rules, changed ones too."""
+    pack = shipped_packs().packs[0]
+    return Packs(packs=(pack.model_copy(update={"applies": "always", "rules": rules}),))
 
 
 def outcome(rule: Rule, example: Example) -> str:
@@ -65,7 +65,7 @@ def outcome(rule: Rule, example: Example) -> str:
     at = example.at
     if at.tzinfo is None:
         at = at.replace(tzinfo=packaged_zone(ZONES[example.ddd][0]))
-    verdict = HoursOracle(terms, packs=only(rule)).evaluate(example.ddd, at)
+    verdict = HoursOracle(terms, packs=only_rules(rule)).evaluate(example.ddd, at)
     found = [reason for reason in verdict.reasons if reason.rule == rule.id]
     assert len(found) <= 1
     if not found:
@@ -197,17 +197,39 @@ def test_a_denial_that_ends_opens_on_the_next_day() -> None:
     """A rule with `valid_until` denies through that local day and not beyond."""
     [ban] = [rule for rule in ALL_RULES if rule.id == "ap-no-automated-sales"]
     ending = ban.model_copy(update={"valid_until": date(2026, 12, 1)})
-    pack = next(pack for pack in shipped_packs().packs if ban in pack.rules)
-    packs = Packs(packs=(pack.model_copy(update={"rules": (ending,)}),))
     hours = CallingHours.model_validate({"mon-fri": "09:00-12:00"})
     terms = Terms(purpose="sales", automation="recorded", hours=hours)
-    oracle = HoursOracle(terms, packs=packs)
+    oracle = HoursOracle(terms, packs=only_rules(ending))
     verdict = oracle.evaluate("96", datetime.fromisoformat("2026-11-25T10:00:00-03:00"))
     assert verdict.why == "ap-no-automated-sales"
     assert verdict.next == datetime.fromisoformat("2026-12-02T09:00:00-03:00")
     after = oracle.evaluate("96", datetime.fromisoformat("2026-12-02T10:00:00-03:00"))
     assert after.callable
     assert "ended on 2026-12-01" in " ".join(reason.text for reason in after.reasons)
+
+
+def test_a_ban_that_ends_far_ahead_is_seen_to_end() -> None:
+    """Months of denial do not look like never."""
+    [ban] = [rule for rule in ALL_RULES if rule.id == "ap-no-automated-sales"]
+    ending = ban.model_copy(update={"valid_until": date(2027, 4, 30)})
+    terms = Terms(purpose="sales", automation="recorded", hours=ROUND_THE_CLOCK)
+    verdict = HoursOracle(terms, packs=only_rules(ending)).evaluate(
+        "96", datetime.fromisoformat("2026-11-25T10:00:00-03:00")
+    )
+    assert verdict.next == datetime.fromisoformat("2027-05-01T00:00:00-03:00")
+
+
+def test_a_cap_holds_in_its_dates_and_unless_set_aside() -> None:
+    """A cap of a pack is neither applied before its time nor after an override of it."""
+    [cap] = [rule for rule in ALL_RULES if rule.id == "df-sales-attempts"]
+    later = cap.model_copy(update={"valid_from": date(2026, 12, 1)})
+    terms = Terms(purpose="sales", limits=AttemptLimits(per_day=9))
+    oracle = HoursOracle(terms, packs=only_rules(later))
+    assert oracle.limits("61", date(2026, 11, 30)).per_day == 9
+    assert oracle.limits("61", date(2026, 12, 1)).per_day == 3
+    override = RuleOverride(rule="df-sales-attempts", reason="agreed with each of them")
+    free = HoursOracle(terms.model_copy(update={"overrides": (override,)}))
+    assert free.limits("61", date(2026, 12, 1)).per_day == 9
 
 
 def test_a_ban_without_an_end_has_no_next_instant() -> None:
