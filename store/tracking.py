@@ -11,11 +11,9 @@ from campaigns.attempts import CallFacts, Ended
 from campaigns.definition import Frozen
 from store.engine import Store
 from store.placing import Placed, mark_late
+from store.reserving import ORPHANED_AFTER
 from store.schema import attempts, contacts, lanes, numbers, runs
 from store.settling import OVER
-
-ORPHANED_AFTER = 300.0
-"""Seconds without a sign of a lane after which any lane of the account tracks its calls."""
 
 
 class OpenAttempt(Frozen):
