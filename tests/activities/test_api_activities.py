@@ -25,16 +25,19 @@ from activities.api_messages import (
     AttemptNumber,
     CallInput,
     CallReportInput,
+    CallView,
     CampaignNumber,
     ConferenceInput,
     ContactNumber,
     CreateCallInput,
     Extension,
+    LegView,
     ListenInInput,
     Party,
     PeriodInput,
     RateCallInput,
     TransferInput,
+    WebphoneHanded,
     WebphoneInput,
 )
 from activities.chamadas import CallActivities
@@ -49,6 +52,7 @@ from store.engine import Store, open_store
 from store.importing import import_rows
 from store.runs import create_run, ensure_account
 from store.schema import attempts, numbers, suppressions
+from workflows.environment import DATA_CONVERTER
 from zenvia.client import VoiceClient
 
 NUMBER, OTHER = "+5548999990001", "+5548999990002"
@@ -364,6 +368,30 @@ def test_tags_do_not_carry_numbers_into_a_history(tags: str) -> None:
     """Text of eight digits in a row is refused before it becomes a message."""
     with pytest.raises(ValidationError):
         CreateCallInput(origem=AGENT, destino=CONTACT, tags=tags)
+
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        CreateCallInput(
+            origem=AGENT,
+            destino=AttemptNumber(key="k1"),
+            bina_origem=CampaignNumber(run="r1", field="bina_origem"),
+            data_criacao=NOON,
+        ),
+        CallReportInput(data_inicio=NOON, data_fim=NOON, destino=CONTACT),
+        CallView(id=5, data_criacao=NOON, origem=LegView(preco=0.1, reason=16)),
+        WebphoneHanded(recipient="desk-1", expires=NOON),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+async def test_messages_survive_temporal(message: Any) -> None:
+    """What a workflow sends is what the activity gets, references to parties included."""
+    payloads = await DATA_CONVERTER.encode([message])
+    assert await DATA_CONVERTER.decode(payloads, [type(message)]) == [message]
 
 
 def activities_of(owner: type[Any]) -> dict[str, Any]:
