@@ -10,8 +10,9 @@ from zoneinfo import available_timezones
 
 from campaigns.checks import Finding
 from campaigns.contacts import list_columns
-from campaigns.definition import ONE_SOURCE, Call, DialList
+from campaigns.definition import ONE_SOURCE, RULE_NAME, Call, DialList
 from campaigns.opening import ZONE_NAME
+from campaigns.packs import shipped_packs
 from campaigns.problems import did_you_mean, printable
 from campaigns.sections import STAND_IN, Sections
 from campaigns.tables import ListError, require_columns, tidy
@@ -28,6 +29,7 @@ _PERSONAL: Final = re.compile(
 def findings(data: dict[str, Any], sections: Sections, base: Path) -> Iterator[Finding]:
     """Give what is wrong with the files and zones that a campaign names. Reads, never writes."""
     yield from _zones(data)
+    yield from _overrides(data)
     written = data.get("dial_list")
     if isinstance(written, dict) and bool(written.get("file")) == bool(written.get("contacts")):
         yield Finding(("dial_list",), ONE_SOURCE, "list_source")
@@ -96,6 +98,21 @@ def _tags(tags: str, name: str, columns: list[str], numbers: tuple[str, ...]) ->
             )
     if set("{}") & set(_PLACEHOLDER.sub("", tags)):
         yield Finding(path, _BRACES, "bad_tags")
+
+
+def _overrides(data: dict[str, Any]) -> Iterator[Finding]:
+    """Check that the rules that are set aside are there; the packs are read only for this."""
+    overrides = data.get("overrides")
+    for index, override in enumerate(overrides if isinstance(overrides, list) else ()):
+        rule = override.get("rule") if isinstance(override, dict) else None
+        if isinstance(rule, str) and re.fullmatch(RULE_NAME, rule):
+            known = shipped_packs().rule_ids()
+            if rule not in known:
+                yield Finding(
+                    ("overrides", index, "rule"),
+                    f"there is no rule of this name{did_you_mean(rule, known)}",
+                    "unknown_rule",
+                )
 
 
 def _zones(data: dict[str, Any]) -> Iterator[Finding]:

@@ -85,6 +85,9 @@ class Duplicates(Frozen):
     number: Literal["reject", "join"] = "reject"
 
 
+#: The shape of a rule's id; whether a pack has the rule is checked by the loader.
+RULE_NAME: Final = r"^[a-z0-9][a-z0-9-]*$"
+
 #: What is said of a list that comes from nowhere or from two places.
 ONE_SOURCE: Final = "name a `file` with the contacts, or write them under `contacts`"
 
@@ -299,7 +302,7 @@ class Suppression(Frozen):
 class RuleOverride(Frozen):
     """A rule of a rule pack that this campaign sets aside, and why; both are stored."""
 
-    rule: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)
+    rule: str = Field(pattern=RULE_NAME, max_length=100)
     reason: str = Field(min_length=15, max_length=1_000)
 
 

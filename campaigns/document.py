@@ -18,7 +18,7 @@ import yaml
 from campaigns.problems import printable
 
 MAX_DEPTH: Final = 12
-MAX_BYTES: Final = 4_000_000
+MAX_BYTES: Final = 1_000_000
 
 _OPEN_QUOTE = "found unexpected end of stream"
 _LINE_END = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")

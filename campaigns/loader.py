@@ -42,6 +42,9 @@ _LOOKS_NUMERIC = re.compile(
 )
 _NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
+MAX_PROBLEMS: Final = 200
+LONGEST_LINE: Final = 2_000
+_MORE: Final = "there are more problems than these; mend these first"
 _NOT_YET: Final = "this version does not act on this key yet, so it does not accept it"
 
 
@@ -109,6 +112,8 @@ class _Reader:
     def _report(
         self, line: int, column: int, message: str, code: str, severity: str = "error"
     ) -> None:
+        if len(self.problems) > MAX_PROBLEMS:
+            return
         problem = Problem.model_validate(
             {
                 "file": self._name,
@@ -116,12 +121,20 @@ class _Reader:
                 "column": column + 1,
                 "message": message,
                 "code": code,
-                "source": self._lines[line] if line < len(self._lines) else "",
+                "source": self._source(line),
                 "severity": severity,
             }
         )
-        if problem not in self.problems:
-            self.problems.append(problem)
+        if problem in self.problems:
+            return
+        if len(self.problems) == MAX_PROBLEMS:
+            problem = problem.model_copy(update={"message": _MORE, "code": "too_many"})
+        self.problems.append(problem)
+
+    def _source(self, line: int) -> str:
+        """Give a line of the file, unless nobody could read it for its length."""
+        text = self._lines[line] if line < len(self._lines) else ""
+        return text if len(text) <= LONGEST_LINE else ""
 
     def text_of(self, path: Path) -> str | None:
         """Read the file as UTF-8."""
