@@ -9,7 +9,6 @@ import requests
 import schemathesis
 import yaml
 from hypothesis import HealthCheck, settings
-from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -28,8 +27,16 @@ from tests.sandbox.conftest import CONTACT, WAIT, Api
 DOCUMENT = yaml.safe_load(
     (Path(sandbox.__file__).with_name("openapi.yaml")).read_text(encoding="utf-8")
 )
+
+
+@schemathesis.check
+def no_internal_error(context: Any, response: Any, case: Any) -> None:
+    """Let 501 pass, which the API documents for what it does not do; no other server error."""
+    assert response.status_code < 500 or response.status_code == 501
+
+
 CHECKS = [
-    not_a_server_error,
+    no_internal_error,
     status_code_conformance,
     content_type_conformance,
     response_schema_conformance,
