@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import temporalio.api.enums.v1
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
@@ -47,19 +47,14 @@ PATIENCE = 30.0
 ACCOUNT = "account"
 LETTERS = "bcdfghjkmnpqrstvwxz"
 
-T = TypeVar("T")
 
-
-async def until(
-    look: Callable[[], Awaitable[T] | T], *, what: str, patience: float = PATIENCE
-) -> T:
-    """Return the first true answer of `look`; fail with `what` when none comes in time."""
+async def until(look: Callable[[], Any], *, what: str, patience: float = PATIENCE) -> None:
+    """Wait until `look`, plain or asynchronous, is true; fail with `what` if it never is."""
     deadline = time.monotonic() + patience
     while True:
         answer = look()
-        found: T = await answer if isinstance(answer, Awaitable) else answer
-        if found:
-            return found
+        if await answer if isinstance(answer, Awaitable) else answer:
+            return
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {patience:.0f} s: {what}")
         await asyncio.sleep(0.02)
