@@ -23,7 +23,7 @@ demo: .venv
 	@$(BIN)/discador demo
 
 test: .venv lint types
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 lint: .venv
 	$(BIN)/ruff check .
