@@ -11,21 +11,27 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
 
 import structlog
+import uvicorn
 from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker
 
+from activities.api import api_activities
 from activities.boundary import Boundary
 from activities.dialing import DialingActivities
 from activities.posting import Poster
 from activities.running import RunActivities
 from activities.settings import Settings, SettingsError, load_settings, load_temporal
+from activities.webhook_receiver import Hint, create_receiver
 from store.engine import StoreError, open_store
 from workflows.environment import DATA_CONVERTER, WORKFLOWS, workflow_runner
 from workflows.options import GRACE
@@ -94,6 +100,7 @@ def build_worker(
     task_queue: str,
     dialing: DialingActivities,
     running: RunActivities,
+    api: Sequence[Callable[..., Any]] = (),
     interceptors: Sequence[Interceptor] = (),
 ) -> Worker:
     """Return a Temporal worker with every workflow and activity of the engine.
@@ -110,12 +117,52 @@ def build_worker(
             running.load_rules,
             running.change_state,
             running.close,
+            *api,
         ],
         workflow_runner=workflow_runner(),
         interceptors=[Boundary(), *interceptors],
         graceful_shutdown_timeout=GRACE,
         max_concurrent_activities=MAX_ACTIVITIES,
     )
+
+
+class _Receiver(uvicorn.Server):
+    """A server that leaves signals to the worker."""
+
+    def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]  # a context as well
+        """Take none."""
+        return nullcontext()
+
+
+@asynccontextmanager
+async def webhooks(settings: Settings, dialing: DialingActivities) -> AsyncIterator[None]:
+    """Take the API's webhooks as hints while the body runs, where an address for them is set."""
+    if settings.webhook_listen is None:
+        yield
+        return
+    secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""
+
+    async def wake(hint: Hint) -> None:
+        dialing.hint(hint.id)
+
+    try:
+        receiver = create_receiver(secret, wake)
+    except ValueError as error:
+        raise StartError(f"DISCADOR_WEBHOOK_SECRET: {error}") from None
+    host, _, port = settings.webhook_listen.rpartition(":")
+    try:
+        listening = socket.create_server((host, int(port)))
+    except (OSError, OverflowError) as error:
+        raise StartError(
+            f"DISCADOR_WEBHOOK_LISTEN: cannot listen at {settings.webhook_listen}: {error}"
+        ) from None
+    server = _Receiver(uvicorn.Config(receiver, access_log=False, log_config=None))
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -148,7 +195,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             task_queue=settings.task_queue,
             dialing=dialing,
             running=RunActivities(store),
+            api=api_activities(voice, store, Path(".discador")),
         )
+        await stack.enter_async_context(webhooks(settings, dialing))
         _log.info("worker_started", task_queue=settings.task_queue, pid=os.getpid())
         async with worker:
             await stop.wait()

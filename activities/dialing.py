@@ -26,7 +26,7 @@ from campaigns.keys import fill, tags_with
 from campaigns.numbers import PhoneNumber, may_be_dialed, normalise
 from store import placing, reserving, runs, tracking
 from store.engine import Store
-from store.pacing import SPACING
+from store.pacing import SPACING, Pace
 from store.placing import Claim, NotSent
 from store.reserving import Gate, Reservation
 from zenvia.client import VoiceClient
@@ -153,6 +153,11 @@ class DialingActivities:
         tracker.rules = rules
         return tracker
 
+    def hint(self, api_id: int) -> None:
+        """Look at a call soon: a webhook says that something happened to it."""
+        if any(tracker.hint(api_id) for tracker in self._trackers.values()):
+            self._poster.notify()
+
     def forget(self, run_id: str, lane: int) -> None:
         """Drop what is remembered of a lane that has finished."""
         self._trackers.pop((run_id, lane), None)
@@ -267,7 +272,12 @@ class _Turn:
             and work.live == 0
             and (not work.contacts_due or reservation.state == "stopping")
         )
-        more = running and reservation.due_now and reservation.limited_by_pacing
+        more = (
+            running
+            and reservation.due_now
+            and reservation.limited_by_pacing
+            and reservation.pace.next_slot <= now + STATE_CHECK
+        )
         due = running and reservation.next_due is not None and reservation.next_due <= now
         idle = work.live == 0
         expired = now - started >= request.max_wait
@@ -288,8 +298,9 @@ class _Turn:
         now: float,
     ) -> AdvanceResult:
         next_due = reservation.next_due
-        if next_due is not None and not reservation.keys and not reservation.limited_by_pacing:
-            next_due = max(next_due, now + CHANNEL_WAIT)
+        if next_due is not None and not reservation.keys:
+            slot = reservation.pace.next_slot - LOOK_AHEAD
+            next_due = max(next_due, slot if reservation.limited_by_pacing else now + CHANNEL_WAIT)
         return AdvanceResult(
             state=reservation.state,
             reason=reservation.reason,
@@ -323,28 +334,31 @@ class _Turn:
         pace = reservation.pace
         keys = list(reservation.keys)
         size = max(1, int(pace.rate * CHUNK_SECONDS))
-        last_slot = 0.0
-        if not keys and reservation.due_now and reservation.limited_by_pacing:
-            last_slot = pace.next_slot
-        for start in range(0, len(keys), size):
-            if start:
-                await self._sleep_until(last_slot - CHUNK_SECONDS / 2)
-            claims = await self._claim(plan, keys[start : start + size])
-            if not claims:
+        give_up_at = self._store.now() + LONGEST_HORIZON
+        next_slot = 0.0
+        if keys or (reservation.due_now and reservation.limited_by_pacing):
+            next_slot = pace.next_slot
+        while keys and next_slot < give_up_at:
+            await self._sleep_until(next_slot - CHUNK_SECONDS / 2)
+            claims, pace = await self._claim(plan, keys[:size])
+            next_slot = claims[-1].slot if claims else pace.next_slot
+            if claims:
+                give_up_at = next_slot + LONGEST_HORIZON
+                keys = keys[size:]
+            elif next_slot <= self._store.now() + placing.CLAIM_AHEAD:
                 break
-            last_slot = claims[-1].slot
-        await self._sleep_until(last_slot - LOOK_AHEAD)
+        await self._sleep_until(min(next_slot, give_up_at) - LOOK_AHEAD)
 
     async def _sleep_until(self, instant: float) -> None:
         wait = instant - self._store.now()
         if wait > 0:
             await asyncio.sleep(wait)
 
-    async def _claim(self, plan: Plan, keys: Sequence[str]) -> list[Claim]:
+    async def _claim(self, plan: Plan, keys: Sequence[str]) -> tuple[list[Claim], Pace]:
         """Win attempts and hand them to the poster; shielded, so that none is won in vain."""
         return await asyncio.shield(asyncio.ensure_future(self._claim_and_launch(plan, keys)))
 
-    async def _claim_and_launch(self, plan: Plan, keys: Sequence[str]) -> list[Claim]:
+    async def _claim_and_launch(self, plan: Plan, keys: Sequence[str]) -> tuple[list[Claim], Pace]:
         definition = plan.definition
         rate = definition.pacing.calls_per_second
         claims, pace = await placing.claim(
@@ -385,4 +399,4 @@ class _Turn:
             ),
         )
         self._posted += len(allowed)
-        return claims
+        return claims, pace

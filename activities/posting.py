@@ -110,6 +110,11 @@ class Poster:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
+    def notify(self) -> None:
+        """Tell whoever waits for news that there may be some."""
+        self.wrote.set()
+        self.wrote = asyncio.Event()
+
     async def drain(self) -> None:
         """Wait until every POST has its answer and every answer is in the store."""
         while self._sending or self._writer is not None or self._late:
@@ -244,8 +249,7 @@ class Poster:
                     continue
                 delay = 0.05
                 del self._results[: len(batch)]
-                self.wrote.set()
-                self.wrote = asyncio.Event()
+                self.notify()
                 self.hang_up_late(late)
         finally:
             self._writer = None

@@ -87,6 +87,10 @@ class Settings(BaseModel):
     store_url: Annotated[str, AfterValidator(_store_url)] = Field(
         default=DEFAULT_STORE_URL, validate_default=True, alias="DISCADOR_STORE_URL"
     )
+    webhook_listen: str | None = Field(
+        default=None, pattern=r"^[^:\s]+:\d{1,5}$", alias="DISCADOR_WEBHOOK_LISTEN"
+    )
+    webhook_secret: SecretStr | None = Field(default=None, alias="DISCADOR_WEBHOOK_SECRET")
     account_channels: int | None = Field(
         default=None, ge=1, le=100_000, alias="DISCADOR_ACCOUNT_CHANNELS"
     )

@@ -117,6 +117,14 @@ class Tracker:
         await tracking.release_held(self.store, self.run_id)
         return ended, self._next(posting)
 
+    def hint(self, api_id: int) -> bool:
+        """Take it that a call is worth asking about now; return whether it is one of this lane."""
+        for row in self._open.values():
+            if row.api_id == api_id and row.key in self._memory:
+                self._memory[row.key].next_poll = self.store.now()
+                return True
+        return False
+
     def _next(self, posting: Sequence[OpenAttempt]) -> float:
         now = self.store.now()
         moments = [item.next_poll for item in self._memory.values()]

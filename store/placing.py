@@ -24,6 +24,11 @@ SEND_GRACE = 2.0
 """Seconds after its slot until which a POST may leave at the very latest."""
 
 
+CLAIM_AHEAD = 1.0
+"""Seconds before its first slot at which an attempt may be claimed: what is claimed is sent even when
+the run is paused in between."""
+
+
 class Claim(Frozen):
     """An attempt that this caller alone may post: at `slot`, by `send_by`, never later."""
 
@@ -83,14 +88,17 @@ async def claim(
 
     Checks in the same statement that the run is `running` under the attempt's epoch, that the
     contact may still be called when its slot comes, suppression and the cap. What does not pass
-    stays `reserved`. A second caller for the same key wins nothing. Returns the claims in the order
-    of `keys`, and the pace that their slots were drawn at.
+    stays `reserved`. A second caller for the same key wins nothing, and nobody wins anything while
+    the next slot is more than `CLAIM_AHEAD` away. Returns the claims in the order of `keys`, and
+    the pace that their slots were drawn at.
     """
     async with store.write() as connection:
         run = await lock_account(connection, run_id)
         now = store.now()
         pace = pace_of(store, run, calls_per_second, now)
         first = max(now, pace.next_slot)
+        if first > now + CLAIM_AHEAD:
+            return [], pace
         last = first + len(keys) * pace.interval
         send_by = last + SEND_GRACE
         won = (
