@@ -1,9 +1,12 @@
 """Faults and limits: what the account sees of them, and what the ledger says really happened."""
 
+import json
+import socket
+
 import pytest
 import requests
 
-from tests.sandbox.conftest import CONTACT, Api, Clock, Sandboxes, eventually
+from tests.sandbox.conftest import CONTACT, WAIT, Api, Clock, Sandboxes, eventually
 
 GOOD = {"numero_origem": CONTACT, "numero_destino": "4000"}
 
@@ -21,6 +24,25 @@ def test_a_cut_connection_hides_whether_the_call_was_accepted(
         api("POST", "/chamada", GOOD)
     assert len(api.server.ledger()) == accepted
     assert api.server.stats()["faults"] == {fault: 1}
+
+
+@pytest.mark.parametrize("fault", ["lost_answer", "reset_after"])
+def test_a_lost_answer_is_an_orderly_end_and_a_reset_is_not(api: Api, fault: str) -> None:
+    """On the wire a lost answer is a connection that ends; a reset is an error at once."""
+    api.server.faults(**{fault: 1})
+    host, _, port = api.server.url.removeprefix("http://").partition(":")
+    body = json.dumps(GOOD).encode()
+    head = (
+        f"POST /chamada HTTP/1.1\r\nHost: sandbox\r\nAccess-Token: {api.server.token}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=WAIT) as connection:
+        connection.sendall(head.encode() + body)
+        if fault == "lost_answer":
+            assert connection.recv(1) == b""
+        else:
+            with pytest.raises(ConnectionResetError):
+                connection.recv(1)
 
 
 @pytest.mark.parametrize(("fault", "accepted"), [("error_before", 0), ("error_after", 1)])

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.moments import iso
 from tests.sandbox.conftest import START, Api, Clock, Sandboxes
 
 
@@ -80,6 +81,19 @@ def test_the_peak_of_live_calls_is_exact(api: Api, clock: Clock) -> None:
     assert api.server.stats()["peak_live"] == 4
 
 
+def test_a_call_that_ends_makes_room_at_that_very_instant(api: Api, clock: Clock) -> None:
+    """A call that starts at the instant at which another one ends is not live beside it."""
+    clock.now = 1_760_000_000.0
+    api.script({"outcome": "busy", "ring": 9})
+    api.create(data_criacao=iso(clock.now + 20))
+    for _ in range(2):
+        api.create()
+        clock.now += 10
+    clock.now += 100
+    stats = api.server.stats()
+    assert (stats["peak_live"], stats["ended"]) == (1, 3)
+
+
 def test_a_hang_up_takes_effect_a_moment_later(api: Api, clock: Clock) -> None:
     """DELETE answers at once; the call is over a second later, cancelled if nobody answered."""
     api.script({"outcome": "no_answer"})
@@ -125,6 +139,16 @@ def test_fates_do_not_depend_on_the_order_of_calls(sandbox: Sandboxes) -> None:
         }
 
     assert run(numbers * 2) == run([*reversed(numbers), *numbers])
+
+
+def test_calls_to_one_number_differ_from_each_other(api: Api, clock: Clock) -> None:
+    """Calling again is another draw: the same person is now away and now there."""
+    for _ in range(12):
+        api.create()
+    clock.now += 10_000
+    ledger = api.server.ledger()
+    assert [entry["attempt"] for entry in ledger] == list(range(12))
+    assert len({(entry["origem"]["status"], entry["ended_at"]) for entry in ledger}) > 6
 
 
 def test_a_script_is_consumed_one_call_at_a_time(api: Api, clock: Clock) -> None:

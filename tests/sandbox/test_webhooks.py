@@ -81,6 +81,22 @@ def test_the_end_of_a_call_is_posted_once(api: Api, clock: Clock, receiver: Rece
     assert receiver.received[1][1]["id"] != call
 
 
+def test_a_call_that_is_hung_up_twice_ends_once(api: Api, clock: Clock, receiver: Receiver) -> None:
+    """However often a call's course is changed, its end is posted when it comes, and once."""
+    subscribe(api, receiver, "chamada_fim")
+    api.script("no_answer")
+    first, second = api.create(), api.create()
+    clock.now += 5
+    for _ in range(2):
+        api("DELETE", f"/chamada/{first}")
+    clock.now += 1
+    eventually(partial(receiver.has, 1))
+    clock.now += 100
+    eventually(lambda: receiver.received[-1][1]["id"] == second)
+    assert [body["id"] for _, body in receiver.received] == [first, second]
+    assert receiver.received[0][1]["origem"]["status"] == "cancelada"
+
+
 def test_changes_of_a_running_call_are_posted_at_intervals(
     api: Api, clock: Clock, receiver: Receiver
 ) -> None:
