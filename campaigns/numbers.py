@@ -209,7 +209,7 @@ def _national(digits: str, *, international: bool) -> str | RejectedNumber:
     rest = _without_trunk(digits[2:]) if digits.startswith(_COUNTRY) else ""
     if international:
         return rest
-    has_country = len(rest) in _WHOLE and is_area_code(rest[:2]) and len(digits) > max(_WHOLE)
+    has_country = rest and len(digits) > max(_WHOLE)  # shorter, 55 is the area code
     return rest if has_country else _without_trunk(digits)
 
 

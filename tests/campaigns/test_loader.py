@@ -171,6 +171,15 @@ def test_problems_come_in_the_order_of_the_file(folder: Path) -> None:
     assert len(places) >= 15
 
 
+def test_a_file_of_nothing_but_mistakes_is_told_within_bounds(folder: Path) -> None:
+    """The list of problems ends, says so, and quotes no line that nobody could read."""
+    problems = check(written(folder, "a: b\n" * 500), loopback=False).problems
+    assert len(problems) == 201
+    assert problems[-1].code == "too_many"
+    (long,) = check(written(folder, "[" * 900_000), loopback=False).problems
+    assert (long.code, long.source) == ("too_deep", "")
+
+
 def refuses_or_loads(folder: Path, text: str | bytes) -> None:
     """Load a text; only problems may come of it, and each of them can be shown."""
     checked = check(written(folder, text), loopback=True)

@@ -20,7 +20,7 @@ ROWS: list[list[object]] = [
     ["contrato", "celular", "pago"],
     ["C-1", 48900001000, True],
     [None, None, None],
-    ["C-2", "(48) 90000-1001", 1.5],
+    [2002, "(48) 90000-1001", 1.5],
 ]
 
 OFFICE = "http://schemas.openxmlformats.org/"
@@ -130,7 +130,7 @@ def told(rows: list[ContactRow]) -> list[tuple[int, str, str]]:
     return [(row.line, row.external_id, row.numbers[0].e164) for row in rows]
 
 
-EXPECTED = [(2, "C-1", "+5548900001000"), (4, "C-2", "+5548900001001")]
+EXPECTED = [(2, "C-1", "+5548900001000"), (4, "2002", "+5548900001001")]
 
 
 def test_a_workbook_is_read_like_a_table(tmp_path: Path) -> None:
