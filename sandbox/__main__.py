@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sandbox.profile import Profile, ProfileError, load
 from sandbox.serving import SandboxServer
-from sandbox.settings import SandboxSettings
+from sandbox.settings import SandboxSettings, SettingError, changed
 
 
 def main() -> int:
@@ -20,18 +20,26 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="what happens, happens again")
     parser.add_argument("--speed", type=float, default=1.0, help="60: a call of 45 s takes 0.75 s")
     parser.add_argument("--token", default=SandboxSettings.token, help="access token to accept")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other setting, as often as needed",
+    )
     parser.add_argument("--profile", type=Path, help="behaviour profile, YAML")
     options = parser.parse_args()
     if options.speed <= 0:
         parser.error("--speed must be above 0")
     try:
         profile = load(options.profile) if options.profile else Profile()
-    except ProfileError as error:
+        settings = SandboxSettings(
+            token=options.token, seed=options.seed, speed=options.speed, profile=profile
+        )
+        settings = changed(settings, options.set)
+    except (ProfileError, SettingError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    settings = SandboxSettings(
-        token=options.token, seed=options.seed, speed=options.speed, profile=profile
-    )
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

@@ -1,8 +1,14 @@
 """Everything about the sandbox that the API document leaves open, as settings."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from sandbox.profile import Profile
+from sandbox.settable import problems
 
 
 @dataclass(frozen=True)
@@ -57,3 +63,27 @@ class SandboxSettings:
         if kind == "movel":
             return self.price_movel
         return self.price_fixo if kind == "fixo" else self.price_ramal
+
+
+class SettingError(Exception):
+    """A setting that cannot be taken; the text says why, for a person."""
+
+
+def changed(settings: SandboxSettings, assignments: Iterable[str]) -> SandboxSettings:
+    """Change settings by `name=value`, values as YAML; raises SettingError at the first bad one."""
+    known = [each.name for each in fields(SandboxSettings) if each.name != "profile"]
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if name not in known or not equals:
+            near = get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise SettingError(f"{assignment}: not NAME=VALUE of a known setting{hint}")
+        try:
+            value = {"profile": settings.profile, name: yaml.safe_load(text)}
+            read = TypeAdapter(SandboxSettings).validate_python(value)
+        except yaml.YAMLError as error:
+            raise SettingError(f"{assignment}: the value is not YAML") from error
+        except ValidationError as error:
+            raise SettingError(f"{assignment}: {problems(error)}") from error
+        settings = replace(settings, **{name: getattr(read, name)})
+    return settings
