@@ -26,7 +26,7 @@ from campaigns.policy import next_step
 SHORTEST_WAIT = 0.1
 """Seconds: less than this is not worth a timer."""
 
-_MOST_QUIET_LOOKS = 10
+_MOST_QUIET_LOOKS = 6
 
 
 def _at_once(result: AdvanceResult) -> bool:
@@ -154,9 +154,12 @@ class LaneWorkflow:
 
     async def _wait(self, result: AdvanceResult) -> None:
         """Sleep until a contact is due or a signal comes; ask the store now and then anyway."""
-        wait = min(options.LOOK_AGAIN * 2**self._quiet_looks, options.LOOK_AGAIN_AT_MOST)
+        wait = options.LOOK_AGAIN * 2**self._quiet_looks
         if result.state == "running" and result.next_due is not None:
-            wait = min(wait, timedelta(seconds=result.next_due))
+            due = timedelta(seconds=result.next_due)
+            wait = min(wait, due, options.LOOK_AGAIN_BEFORE_DUE)
+        else:
+            wait = min(wait, options.LOOK_AGAIN_AT_MOST)
         try:
             await workflow.wait_condition(lambda: self._woken, timeout=wait)
         except TimeoutError:

@@ -14,6 +14,10 @@ after twice as long, and so on."""
 LOOK_AGAIN_AT_MOST = timedelta(minutes=5)
 """So late, at most, does a waiting lane see a stop that was written while Temporal was down."""
 
+LOOK_AGAIN_BEFORE_DUE = timedelta(hours=1)
+"""The same for a lane whose next contact is due much later: it costs six events a time, and a stop
+that it has not seen yet keeps nobody waiting but the report."""
+
 BREATHER = timedelta(seconds=15)
 """Wait of a lane between two rounds of a turn that keeps failing."""
 
