@@ -8,130 +8,19 @@ answer. `HoursOracle` is the same function for one campaign, made for thousands 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property, lru_cache, partial
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-from campaigns import areas
+from campaigns import areas, reasons
 from campaigns.calendar import AddedHoliday, Calendar, DataVersions, HolidayKind
 from campaigns.clocks import Clocks, to_instant, to_microseconds, zone_data_version
-from campaigns.definition import Campaign, RuleOverride
 from campaigns.opening import CallingHours
-from campaigns.packs import (
-    AttemptLimits,
-    Automation,
-    Cause,
-    Confidence,
-    NumberKind,
-    Packs,
-    Requirement,
-    Rule,
-    describe_hours,
-    describe_limits,
-    shipped_packs,
-)
-from campaigns.scalars import Frozen
-from campaigns.timeline import HoursRule, Stretch, Timeline
+from campaigns.packs import AttemptLimits, NumberKind, Packs, Rule, shipped_packs
+from campaigns.timeline import HoursRule, Shut, Stretch, Timeline
+from campaigns.verdict import OWN_HOURS, CallFacts, Reason, Terms, Unmet, Verdict
 
-DEFAULT_MARGIN: Final = timedelta(minutes=5)
-"""How long a call may last where the campaign does not say: a call starts only if it can end by
-the close of the hours."""
-
-OWN_HOURS: Final = "calling-hours"
-MARGIN: Final = "margin"
-ALWAYS: Final = "always"
-
-_WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-
-
-class Terms(Frozen):
-    """What a campaign says that bears on whether it may call.
-
-    `hours` None means that nothing was written: the polite profile holds. `registries` are the
-    names of suppression lists at hand and fresh enough, None where nobody has looked. `limits` are
-    the caps as written.
-    """
-
-    purpose: Cause
-    automation: Automation = "person"
-    recording: bool = False
-    hours: CallingHours | Literal["always"] | None = None
-    margin: timedelta = DEFAULT_MARGIN
-    overrides: tuple[RuleOverride, ...] = ()
-    registries: frozenset[str] | None = None
-    sector: str | None = None
-    limits: AttemptLimits = AttemptLimits()
-
-    @classmethod
-    def of(cls, campaign: Campaign, registries: Iterable[str] | None = None) -> Terms:
-        """Take the terms out of a campaign."""
-        written = campaign.limits.per_number
-        return Terms(
-            purpose=campaign.purpose,
-            automation=campaign.automation,
-            recording=campaign.call.gravar_audio,
-            hours=campaign.calling_hours,
-            margin=campaign.call.max_duration or DEFAULT_MARGIN,
-            overrides=campaign.overrides,
-            registries=None if registries is None else frozenset(registries),
-            limits=AttemptLimits(
-                per_day=written.per_day, per_month=written.per_month, min_gap=written.min_gap
-            ),
-        )
-
-
-class CallFacts(Frozen):
-    """One call to be judged. `ufs` and `zones` empty: those of the area code."""
-
-    terms: Terms
-    ddd: str
-    kind: NumberKind = "movel"
-    ufs: tuple[str, ...] = ()
-    zones: tuple[str, ...] = ()
-
-
-class Reason(Frozen):
-    """A link in the chain of a decision.
-
-    `met` says whether something required is there; None where nothing is, or nobody has looked.
-    """
-
-    rule: str
-    law: str
-    text: str
-    blocks: bool
-    effect: Literal[
-        "hours", "margin", "deny", "require", "limit", "duty", "override", "expired", "always"
-    ]
-    confidence: Confidence | None = None
-    met: bool | None = None
-
-
-class Verdict(Frozen):
-    """The decision. Instants are UTC.
-
-    `callable_until` is the last instant at which the call may start, the margin taken off; None
-    where it may not be called, or where no end is in sight. `next` is the next instant at which it
-    may, where it may not now; None where it may, or never will. The reasons that block come first.
-    """
-
-    callable: bool
-    callable_until: datetime | None
-    next: datetime | None
-    reasons: tuple[Reason, ...]
-    versions: DataVersions
-
-    @cached_property
-    def why(self) -> str:
-        """The id of the first rule that blocks; empty where none does."""
-        return next((reason.rule for reason in self.reasons if reason.blocks), "")
-
-
-class Unmet(Frozen):
-    """Something that rules require before the campaign may start, and for which area codes."""
-
-    reason: Reason
-    ddds: tuple[str, ...]
+__all__ = ["CallFacts", "HoursOracle", "Reason", "Terms", "Unmet", "Verdict", "evaluate"]
 
 
 class _Place(NamedTuple):
@@ -319,98 +208,45 @@ class HoursOracle:
 
     def _verdict(self, place: _Place, stretch: Stretch) -> Verdict:
         if self.terms.hours == "always":
-            reasons: tuple[Reason, ...] = (_NO_LIMIT,)
+            chain: tuple[Reason, ...] = (reasons.NO_LIMIT,)
         else:
             day = self._clocks.part_at(place.zones[0], stretch.start).day
-            blocking = [self._blocking(*closed) for closed in stretch.closed]
+            blocking = [self._blocking(shut) for shut in stretch.closed]
             blocking.sort(key=lambda reason: reason.effect != "deny")
             if not stretch.open and not blocking:
-                blocking.append(self._too_late())
-                blocking += [self._blocking(*shut) for shut in stretch.shutting]
+                blocking.append(reasons.too_late(self.terms.margin))
+                blocking += [self._blocking(shut) for shut in stretch.shutting]
             blocked = {reason.rule for reason in blocking}
-            standing = [r for r in self._standing(place, day) if r.rule not in blocked]
-            reasons = (*blocking, *standing)
+            standing = (r for r in self._standing(place, day) if r.rule not in blocked)
+            chain = (*blocking, *standing)
         return Verdict(
             callable=stretch.open,
             callable_until=None if stretch.last is None else to_instant(stretch.last),
             next=None if stretch.next is None else to_instant(stretch.next),
-            reasons=reasons,
+            reasons=chain,
             versions=self.versions,
         )
 
-    def _too_late(self) -> Reason:
-        minutes = self.terms.margin / timedelta(minutes=1)
-        return Reason(
-            rule=MARGIN,
-            law="the campaign's own rule",
-            text=f"A call that may last {minutes:g} min would not end before the hours close.",
-            blocks=True,
-            effect="margin",
-        )
-
-    def _blocking(self, hours_rule: HoursRule, day: date, zone: str) -> Reason:
-        rule = self._rules_by_id.get(hours_rule.id)
-        if hours_rule.hours is None:
-            detail = ""
-        elif (holiday := hours_rule.closed(day)) is not None:
-            detail = f"Closed on {day.isoformat()}: {holiday}."
-        else:
-            windows = " and ".join(map(str, hours_rule.windows(day))) or "closed"
-            detail = f"On {_WEEKDAYS[day.weekday()]} {day.isoformat()}: {windows} ({zone})."
-        if rule is None:
-            return Reason(
-                rule=OWN_HOURS,
-                law="the campaign's own rule",
-                text=f"Outside the hours of the campaign. {detail}",
-                blocks=True,
-                effect="hours",
-            )
-        return _reason(rule, f"{rule.text} {detail}".rstrip(), blocks=True)
+    def _blocking(self, shut: Shut) -> Reason:
+        return reasons.blocking(self._rules_by_id.get(shut[0].id), shut)
 
     def _standing(self, place: _Place, day: date) -> list[Reason]:
         """Give the links of the chain that do not block on this local day."""
         if self.terms.hours == "always":
             return []
         own = self._own_hours()
-        reasons = [] if own is None else [_own_hours_reason(own)]
-        unwritten = [
-            rule
+        chain = [] if own is None else [reasons.own_hours(own)]
+        chain += [
+            reasons.link(rule, day, self.terms)
             for rule in self.packs.rules("unwritten")
             if self._matches(rule, place) and (rule.allow is None or own is None)
         ]
-        regular = [rule for rule in self.packs.rules() if self._matches(rule, place)]
-        reasons += [self._link(rule, day) for rule in (*unwritten, *regular)]
-        return reasons
-
-    def _link(self, rule: Rule, day: date) -> Reason:
-        if not rule.in_force(day):
-            past = rule.valid_until is not None and day > rule.valid_until
-            word = f"ended on {rule.valid_until}" if past else f"begins on {rule.valid_from}"
-            return _reason(rule, f"Not applied, it {word}: {rule.text}", effect="expired")
-        if rule.id in self._overrides:
-            text = f"Set aside by the campaign ({self._overrides[rule.id]}): {rule.text}"
-            return _reason(rule, text, effect="override")
-        if not self._knows(rule):
-            sectors = ", ".join(rule.when.sector)
-            return _reason(rule, f"Only for callers in {sectors}: {rule.text}", effect="duty")
-        if rule.require is not None:
-            met, words = self._meets(rule.require)
-            return _reason(rule, f"{rule.text} {words}".rstrip(), met=met)
-        if rule.limit is not None:
-            return _reason(rule, f"{rule.text} Cap: {describe_limits(rule.limit)}.")
-        return _reason(rule, rule.text)
-
-    def _meets(self, requirement: Requirement) -> tuple[bool | None, str]:
-        if requirement.recording and not self.terms.recording:
-            return False, "The campaign does not record: set call.gravar_audio to true."
-        if (registry := requirement.registry) is None:
-            return True, ""
-        if self.terms.registries is None:
-            return None, f"The list {registry} is looked for when the campaign starts."
-        if registry in self.terms.registries:
-            return True, f"The list {registry} is at hand."
-        words = f"The list {registry} is missing or too old: import it as a suppression list."
-        return False, words
+        chain += [
+            reasons.link(rule, day, self.terms, self._overrides.get(rule.id))
+            for rule in self.packs.rules()
+            if self._matches(rule, place)
+        ]
+        return chain
 
     @cached_property
     def _rules_by_id(self) -> dict[str, Rule]:
@@ -434,40 +270,4 @@ def _oracle(terms: Terms) -> HoursOracle:
     return HoursOracle(terms)
 
 
-def _reason(
-    rule: Rule,
-    text: str,
-    *,
-    blocks: bool = False,
-    effect: Literal["override", "expired", "duty"] | None = None,
-    met: bool | None = None,
-) -> Reason:
-    return Reason(
-        rule=rule.id,
-        law=rule.law,
-        text=text,
-        blocks=blocks,
-        effect=effect or rule.effect,
-        confidence=rule.confidence,
-        met=met,
-    )
-
-
-def _own_hours_reason(hours: CallingHours) -> Reason:
-    return Reason(
-        rule=OWN_HOURS,
-        law="the campaign's own rule",
-        text=f"The campaign calls {describe_hours(hours)}.",
-        blocks=False,
-        effect="hours",
-    )
-
-
 _CLOCKS: Final = Clocks()
-_NO_LIMIT: Final = Reason(
-    rule=ALWAYS,
-    law="none: only where the API's address is a loopback one",
-    text="calling_hours: always switches off hours, rule packs and politeness.",
-    blocks=False,
-    effect="always",
-)
