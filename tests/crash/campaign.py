@@ -137,7 +137,7 @@ async def start(stack: Stack, plan: Plan, *, quiet: str = "3s", lanes: int = 1) 
     )
 
 
-async def completed(stack: Stack, plan: Plan, seconds: float) -> Report:
+async def completed(stack: Stack, plan: Plan, seconds: float = 60.0) -> Report:
     """Wait until the run has ended in the store and in Temporal; return its report."""
 
     async def closed() -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import sqlite3
 import sys
@@ -32,6 +33,8 @@ from workflows.environment import DATA_CONVERTER
 POLL = 0.01
 READY = 30.0
 TASK_QUEUE = "crash"
+SEED = int(os.environ.get("CRASH_SEED", "20260"))
+"""Moments and faults are drawn from it; it is printed with every run."""
 
 Condition = Callable[[], bool | Awaitable[bool]]
 
@@ -50,6 +53,7 @@ class Stack:
     temporal_port: int
     temporal: Child | None = None
     workers: list[Child] = field(default_factory=list)
+    luck: random.Random = field(default_factory=lambda: random.Random(SEED))
     kills: dict[str, int] = field(default_factory=dict)
     environ: dict[str, str] = field(default_factory=dict)
     """Variables for workers, beside those that the stack sets."""
@@ -176,6 +180,19 @@ class Stack:
         """Wait until the sandbox has accepted so many calls."""
         await self.until(lambda: self.accepted() >= calls, f"{calls} calls were accepted", seconds)
 
+    def is_silent_for(self, seconds: float) -> Condition:
+        """Make a condition that holds once the sandbox has heard nothing for so many seconds."""
+        heard, since = -1, time.monotonic()
+
+        def silent() -> bool:
+            nonlocal heard, since
+            total = sum(self.sandbox.stats()["requests"].values())
+            if total != heard:
+                heard, since = total, time.monotonic()
+            return time.monotonic() - since >= seconds
+
+        return silent
+
     def accepted(self) -> int:
         """Return how many calls the sandbox has accepted so far."""
         return self.sandbox.inside(lambda account: len(account.book))
@@ -198,11 +215,11 @@ class Stack:
 
 @asynccontextmanager
 async def crash_stack(
-    home: Path, *, speed: float, seed: int, environ: dict[str, str] | None = None
+    home: Path, *, speed: float, environ: dict[str, str] | None = None
 ) -> AsyncIterator[Stack]:
     """Start a sandbox, a store and Temporal; end everything at the end, whatever happened."""
     url = sqlite_url(home / "store.db")
-    async with SandboxServer(speed=speed, seed=seed) as sandbox, open_store(url) as store:
+    async with SandboxServer(speed=speed, seed=SEED) as sandbox, open_store(url) as store:
         stack = Stack(
             home=home,
             sandbox=sandbox,
@@ -212,6 +229,7 @@ async def crash_stack(
             environ=environ or {},
         )
         try:
+            stack.say(f"CRASH_SEED={SEED}")
             stack.start_temporal()
             await stack.temporal_answers()
             yield stack
