@@ -27,14 +27,14 @@ from temporalio.worker import Interceptor, Worker
 
 from activities.api import api_activities
 from activities.boundary import Boundary
-from activities.dialing import DialingActivities
+from activities.dialing import HEARTBEAT, DialingActivities
 from activities.posting import Poster
 from activities.running import RunActivities
 from activities.settings import Settings, SettingsError, load_settings, load_temporal
 from activities.webhook_receiver import Hint, create_receiver
 from store.engine import StoreError, open_store
 from workflows.environment import DATA_CONVERTER, WORKFLOWS, workflow_runner
-from workflows.options import GRACE
+from workflows.options import GRACE, STICKY
 from zenvia.client import Timeouts, VoiceClient
 
 CONNECT_SECONDS = 30.0
@@ -123,6 +123,8 @@ def build_worker(
         interceptors=[Boundary(), *interceptors],
         graceful_shutdown_timeout=GRACE,
         max_concurrent_activities=MAX_ACTIVITIES,
+        max_heartbeat_throttle_interval=HEARTBEAT,
+        sticky_queue_schedule_to_start_timeout=STICKY,
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from temporalio import activity
@@ -43,6 +44,8 @@ LONGEST_HORIZON = 5.0
 PER_TURN = 5
 """Attempts that a turn carries at least where pacing is slow, as far as the horizon allows."""
 STATE_CHECK = 1.0
+HEARTBEAT = timedelta(seconds=2)
+"""How often a turn says that its process lives; Temporal's timeout allows for several misses."""
 CHANNEL_WAIT = 1.0
 """Seconds until a lane asks again whose due contacts found no free channel of the account."""
 
@@ -116,8 +119,11 @@ class DialingActivities:
         Twice with the same token is the same as once: what was settled stays settled, what was
         reserved is returned again, what was posted is never posted again.
         """
-        turn = _Turn(self, request)
-        return await turn.run()
+        alive = asyncio.create_task(_beat())
+        try:
+            return await _Turn(self, request).run()
+        finally:
+            alive.cancel()
 
     async def plan(self, run_id: str) -> Plan:
         """Return the run's plan in its newest version."""
@@ -175,6 +181,13 @@ class DialingActivities:
         return self._poster
 
 
+async def _beat() -> None:
+    """Tell Temporal that this process lives, however long the API or the store takes."""
+    while True:
+        await asyncio.sleep(HEARTBEAT.total_seconds())
+        activity.heartbeat()
+
+
 class _Turn:
     """One execution of `advance`."""
 
@@ -220,7 +233,6 @@ class _Turn:
         next_poll = started
         checked = started
         while True:
-            activity.heartbeat()
             wrote = self._poster.wrote
             if self._store.now() >= next_poll:
                 _, next_poll = await tracker.step()

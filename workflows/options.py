@@ -29,6 +29,14 @@ GRACE = timedelta(seconds=40)
 timeout and the longest time between a claim and its slot."""
 
 
+HEARTBEAT_TIMEOUT = timedelta(seconds=6)
+"""A turn whose worker has been silent for this long is given to another one."""
+
+STICKY = timedelta(seconds=2)
+"""A decision that the worker of the last one has not taken up after this long goes to any worker:
+a dead one would hold it for the SDK's default of ten seconds, which is most of a recovery."""
+
+
 class ActivityOptions(TypedDict, total=False):
     """The keyword arguments of `workflow.execute_activity` that we use."""
 
@@ -45,7 +53,7 @@ def turn() -> ActivityOptions:
     """
     return {
         "start_to_close_timeout": timedelta(minutes=5),
-        "heartbeat_timeout": timedelta(seconds=15),
+        "heartbeat_timeout": HEARTBEAT_TIMEOUT,
         "retry_policy": RetryPolicy(
             initial_interval=timedelta(milliseconds=500),
             backoff_coefficient=2.0,
