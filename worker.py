@@ -23,7 +23,7 @@ import structlog
 import uvicorn
 from temporalio.client import Client
 from temporalio.service import RPCError
-from temporalio.worker import Interceptor, Worker
+from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, Worker
 
 from activities.api import api_activities
 from activities.boundary import Boundary
@@ -38,6 +38,10 @@ from workflows.options import GRACE, STICKY
 from zenvia.client import Timeouts, VoiceClient
 
 CONNECT_SECONDS = 30.0
+POLLERS = 2
+"""Requests for work under way at once. A frozen worker has its own still waiting at the server, and
+each can swallow a turn until a heartbeat is missed; turns are few, so two are plenty."""
+
 MAX_ACTIVITIES = 200
 """Turns at once in one process: every lane that it carries needs one."""
 
@@ -125,6 +129,8 @@ def build_worker(
         max_concurrent_activities=MAX_ACTIVITIES,
         max_heartbeat_throttle_interval=HEARTBEAT,
         sticky_queue_schedule_to_start_timeout=STICKY,
+        workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(POLLERS),
+        activity_task_poller_behavior=PollerBehaviorSimpleMaximum(POLLERS),
     )
 
 
