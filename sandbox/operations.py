@@ -119,7 +119,7 @@ async def cut(how: Cut, scope: Scope, receive: Receive) -> None:
 def linger(transport: asyncio.Transport) -> None:
     """Make closing this connection a reset instead of an orderly end."""
     sock = transport.get_extra_info("socket")
-    if sock is not None:
+    if sock is not None and sock.fileno() >= 0:  # the other side may have closed it already
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
