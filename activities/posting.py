@@ -22,7 +22,7 @@ from zenvia.models import NewCall
 REFUSALS_IN_A_ROW = 5
 """Parameter refusals without one accepted call between them that blame the campaign."""
 
-RATE_LIMIT_PAUSE = 1.0
+RATE_LIMIT_PAUSE = 0.25
 """Seconds without a POST after a 429 that does not say how long."""
 
 NEVER = float("inf")

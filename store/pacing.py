@@ -27,6 +27,8 @@ LEAD = 0.005
 """Seconds between drawing a slot and the earliest instant it may name."""
 SHIFT = 0.3
 """Seconds by which a process that draws alone may shift its POSTs."""
+RECOVERY = 3.0
+"""Seconds in which the rate doubles again after a 429."""
 SHARED_FOR = 10.0
 """Seconds for which the account counts as shared after another process drew."""
 
@@ -70,12 +72,17 @@ class Pace(Frozen):
         return int((now + horizon - first) / self.interval) + 1
 
 
+def recovered(factor: float, since: float, now: float) -> float:
+    """Return the share of the rate in force, some time after a 429 left it at `factor`."""
+    return min(1.0, factor * 2 ** min(max(now - since, 0.0) / RECOVERY, 10.0))
+
+
 def pace_of(store: Store, row: Row[Any], run_rate: float, now: float) -> Pace:
     """Return the pace for a run from its locked row (see `store.reserving`)."""
     account_rate: float | None = row.calls_per_second
-    if row.slow_until > now:
-        run_rate = run_rate * row.slow_factor
-        account_rate = None if account_rate is None else account_rate * row.slow_factor
+    factor = recovered(row.slow_factor, row.slow_until, now)
+    run_rate = run_rate * factor
+    account_rate = None if account_rate is None else account_rate * factor
     rate = run_rate if account_rate is None else min(run_rate, account_rate)
     mine = row.drawer in {None, store.identity}
     shared = row.shared_until > now

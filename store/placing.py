@@ -7,25 +7,33 @@ no way back from `posting` to `reserved`.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
-from sqlalchemy import bindparam, case, exists, or_, select, update
+from sqlalchemy import bindparam, case, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.attempts import Outcome
 from campaigns.definition import Frozen
 from store.engine import Store
-from store.pacing import Pace, draw_slots, pace_of
+from store.pacing import Pace, draw_slots, pace_of, recovered
 from store.reserving import lock_account
-from store.schema import accounts, attempts, contacts, runs, suppressions
+from store.schema import accounts, attempts, contacts, decisions, runs, suppressions
+from store.settling import tally_up
 
 SEND_GRACE = 2.0
 """Seconds after its slot until which a POST may leave at the very latest."""
 
 
+SLOWER = 0.7
+SLOWEST = 1 / 16
+ONE_BURST = 1.0
+"""Seconds within which answers of 429 belong together."""
+
 CLAIM_AHEAD = 1.0
-"""Seconds before its first slot at which an attempt may be claimed: what is claimed is sent even when
+"""Seconds before its slot from which an attempt may be claimed: what is claimed is sent, even when
 the run is paused in between."""
 
 
@@ -220,11 +228,12 @@ async def record(store: Store, results: Sequence[PostResult]) -> list[Placed]:
                 .with_for_update()
             )
         }
-        fresh = [
-            result
-            for result in results
-            if result.key in states and states[result.key].state == "posting"
-        ]
+        by_key: dict[str, PostResult] = {}
+        for result in results:
+            if result.key in states and states[result.key].state == "posting":
+                known = by_key.get(result.key)
+                by_key[result.key] = result if isinstance(known, Unsure | None) else known
+        fresh = list(by_key.values())
         placed = [result for result in fresh if isinstance(result, Placed)]
         await _accept(connection, [(item, states[item.key]) for item in placed], now)
         await _refuse(
@@ -304,17 +313,22 @@ async def mark_late(connection: AsyncConnection, late: Sequence[Placed]) -> None
 
 
 async def slow_down(store: Store, run_id: str, seconds: float) -> None:
-    """Grant no slot for `seconds` and half the rate for a minute: the API said 429."""
+    """Grant no slot for `seconds` and cut the rate: the API said 429.
+
+    The rate then recovers by itself (`pacing.recovered`). Several answers to one burst cut it once.
+    """
     async with store.write() as connection:
         run = await lock_account(connection, run_id)
         now = store.now()
-        factor = max(run.slow_factor / 2, 1 / 64) if run.slow_until > now else 0.5
+        factor = run.slow_factor
+        if now > run.slow_until + ONE_BURST:
+            factor = max(recovered(factor, run.slow_until, now) * SLOWER, SLOWEST)
         await connection.execute(
             update(accounts)
             .where(accounts.c.id == run.account_id)
             .values(
                 next_slot=max(run.account_slot, now + seconds),
-                slow_until=now + seconds + 60.0,
+                slow_until=max(run.slow_until, now + seconds),
                 slow_factor=factor,
             )
         )
@@ -337,27 +351,53 @@ async def forgive_refusals(store: Store, run_id: str) -> int:
             )
         ).scalar() or 0.0
         blamed = (
-            await connection.execute(
-                select(attempts.c.n).where(
-                    attempts.c.run_id == run_id,
-                    attempts.c.state == "refused",
-                    attempts.c.ended_at > last,
-                )
+            select(attempts.c.n)
+            .where(
+                attempts.c.run_id == run_id,
+                attempts.c.state == "refused",
+                attempts.c.ended_at > last,
             )
-        ).scalars()
-        ordinals = sorted(set(blamed.all()))
-        done = 0
-        if ordinals:
-            done = (
-                await connection.execute(
-                    update(contacts)
-                    .where(
-                        contacts.c.run_id == run_id,
-                        contacts.c.n.in_(ordinals),
-                        contacts.c.state == "done",
-                        contacts.c.outcome == "invalid_number",
-                    )
-                    .values(state="due", outcome=None, due_at=now)
+            .distinct()
+        )
+        forgiven = (
+            await connection.execute(
+                update(contacts)
+                .where(
+                    contacts.c.run_id == run_id,
+                    contacts.c.n.in_(blamed),
+                    contacts.c.state == "done",
+                    contacts.c.outcome == Outcome.INVALID_NUMBER,
                 )
-            ).rowcount
-    return done
+                .values(state="due", outcome=None, due_at=now)
+                .returning(contacts.c.n, contacts.c.lane)
+            )
+        ).all()
+        if forgiven:
+            await _log_forgiven(connection, run_id, [row.n for row in forgiven], now)
+        for lane, people in sorted(Counter(row.lane for row in forgiven).items()):
+            tally = Counter({f"contact:{Outcome.INVALID_NUMBER.value}": -people})
+            await tally_up(store, connection, run_id, lane, tally)
+    return len(forgiven)
+
+
+async def _log_forgiven(
+    connection: AsyncConnection, run_id: str, ordinals: Sequence[int], now: float
+) -> None:
+    version = (
+        await connection.execute(select(runs.c.rules_version).where(runs.c.id == run_id))
+    ).scalar_one()
+    await connection.execute(
+        insert(decisions),
+        [
+            {
+                "run_id": run_id,
+                "n": n,
+                "at": now,
+                "what": "forgiven",
+                "why": "campaign_refused",
+                "rules_version": version,
+                "until": now,
+            }
+            for n in ordinals
+        ],
+    )
