@@ -16,7 +16,7 @@ from activities.messages import (
 )
 from campaigns.attempts import DialingRules
 from campaigns.policy import dialing_rules
-from store import placing, reporting, runs
+from store import forgiving, reporting, runs
 from store.engine import Store
 
 
@@ -72,7 +72,7 @@ class RunActivities:
         """End the run. Twice is the same as once: a run that has ended stays as it is."""
         run = await runs.get_run(self._store, request.run)
         if run.ends_as == "failed":
-            await placing.forgive_refusals(self._store, request.run)
+            await forgiving.forgive_refusals(self._store, request.run)
         run = await runs.close(self._store, request.run)
         summary = await reporting.report(self._store, request.run)
         return CloseResult(

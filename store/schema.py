@@ -202,7 +202,9 @@ decisions = Table(
     Column("n", Integer, nullable=False),
     Column("attempt", Text),
     Column("at", Double, nullable=False),
-    Column("what", Text, nullable=False, comment="retry, next_number, final, wait or blocked"),
+    Column(
+        "what", Text, nullable=False, comment="retry, next_number, final, wait, blocked or forgiven"
+    ),
     Column("outcome", Text),
     Column("why", Text, nullable=False),
     Column("rule", Integer),

@@ -38,7 +38,10 @@ def upgrade() -> None:
         sa.Column("attempt", sa.Text(), nullable=True),
         sa.Column("at", sa.Double(), nullable=False),
         sa.Column(
-            "what", sa.Text(), nullable=False, comment="retry, next_number, final, wait or blocked"
+            "what",
+            sa.Text(),
+            nullable=False,
+            comment="retry, next_number, final, wait, blocked, forgiven",
         ),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("why", sa.Text(), nullable=False),
