@@ -203,7 +203,7 @@ decisions = Table(
     Column("attempt", Text),
     Column("at", Double, nullable=False),
     Column(
-        "what", Text, nullable=False, comment="retry, next_number, final, wait, blocked or forgiven"
+        "what", Text, nullable=False, comment="retry, next_number, final, wait, blocked, forgiven"
     ),
     Column("outcome", Text),
     Column("why", Text, nullable=False),
