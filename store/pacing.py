@@ -11,6 +11,7 @@ the newcomer leaves a gap of `SHIFT`, so that what the first one has shifted is 
 
 from __future__ import annotations
 
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, update
@@ -60,9 +61,10 @@ class Pace(Frozen):
     def tolerance(self) -> float:
         """Seconds by which a POST may leave after its slot.
 
-        From (1 + t) * rate / SPACING < rate + 1, less a margin.
+        A stretch of 1 + t seconds must not hold more slots than rate + 1, rounded down: t is how
+        much longer than a second their intervals are, less a margin.
         """
-        return SPACING * (self.rate + 1) / self.rate - 1 - 0.003
+        return self.interval * (floor(self.rate) + 1) - 1 - 0.003
 
     def slots_within(self, horizon: float, now: float) -> int:
         """Return how many slots lie in the next `horizon` seconds."""
