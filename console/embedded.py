@@ -7,6 +7,7 @@ say otherwise, the store. Started again on the same directory it goes on where i
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import socket
@@ -141,8 +142,8 @@ class Stack:
     async def watch(self) -> None:
         """Start again whatever ends by itself; raises `StackError` when that is of no use.
 
-        A worker or a Temporal that was killed costs a delay: both go on from their files. The
-        sandbox keeps its calls in memory, so a new one would not know them.
+        A worker or a Temporal that was killed costs a delay: both go on from their files. A
+        sandbox would come back at another address, which a running worker does not look for.
         """
         while True:
             for name, child in list(self.children.items()):
@@ -234,6 +235,9 @@ class Stack:
         command = [sys.executable, "-P", "-m", "sandbox", "--port", "0"]
         command += ["--seed", str(options.seed), "--speed", str(options.speed)]
         command += ["--token", secrets.token_hex(16)]
+        # Started again, it must know the calls that the store still follows.
+        journal = (self.options.data / "sandbox-calls.ndjson").absolute()
+        command += ["--set", f"journal={json.dumps(str(journal))}"]
         child = self._start_child("sandbox", command, {**os.environ, "PYTHONUNBUFFERED": "1"})
 
         async def listens() -> bool:

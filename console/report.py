@@ -54,8 +54,10 @@ def print_report(console: Console, report: Report) -> None:
     if report.reason:
         title.append(f": {report.reason}")
     console.print(title, soft_wrap=True)
-    contacts = _counts("contacts", report.contacts.by_outcome, report.contacts.total)
-    calls = _counts("calls", report.attempts.by_status, report.attempts.total)
+    outcomes, statuses = report.contacts.by_outcome, report.attempts.by_status
+    rows = max(len(outcomes), len(statuses))
+    contacts = _counts("contacts", outcomes, report.contacts.total, rows)
+    calls = _counts("calls", statuses, report.attempts.total, rows)
     side_by_side = Table.grid(padding=(0, 4))
     side_by_side.add_row(contacts, calls)
     console.print(side_by_side)
@@ -63,7 +65,8 @@ def print_report(console: Console, report: Report) -> None:
         console.print(line, soft_wrap=True, highlight=False)
 
 
-def _counts(title: str, counts: dict[str, int], total: int) -> Table:
+def _counts(title: str, counts: dict[str, int], total: int, rows: int) -> Table:
+    """Draw counts, the largest first, filled up to `rows` so that totals stand side by side."""
     table = Table(box=SIMPLE_HEAD, show_footer=True)
     table.add_column(title, footer="total")
     table.add_column("", justify="right", footer=str(total))
@@ -71,6 +74,8 @@ def _counts(title: str, counts: dict[str, int], total: int) -> Table:
     for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         share = f"{100 * count / total:.1f} %" if total else ""
         table.add_row(words(name), str(count), share)
+    for _ in range(rows - len(counts)):
+        table.add_row("", "", "")
     return table
 
 

@@ -19,6 +19,7 @@ from sandbox.account import Account
 from sandbox.api import endpoints
 from sandbox.control import Control
 from sandbox.envelope import ApiError
+from sandbox.journal import Journal
 from sandbox.operations import Operation
 from sandbox.posting import HttpSender
 from sandbox.serving import SandboxServer
@@ -56,6 +57,8 @@ def create_app(
     forward by any amount.
     """
     account = Account(settings or SandboxSettings(), clock)
+    kept = account.settings.journal
+    journal = Journal(account, Path(kept)) if kept else None
     webhooks = Webhooks(account, HttpSender(account.settings.webhook_timeout))
     webphones = Webphones(account)
 
@@ -63,6 +66,8 @@ def create_app(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         await webhooks.stop()
+        if journal is not None:
+            journal.close()
 
     api = [
         Route(

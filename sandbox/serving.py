@@ -178,7 +178,9 @@ class SandboxServer:
             raise RuntimeError("the sandbox did not start to listen")
 
     def stop(self) -> None:
-        """Stop, and return when the thread has ended."""
+        """Stop, and return when the thread has ended. Twice is the same as once."""
+        if not self._thread.is_alive():
+            return
         for server in self._servers:
             server.end()
         self._thread.join(PATIENCE)

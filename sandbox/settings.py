@@ -57,6 +57,7 @@ class SandboxSettings:
     webphone_lifetime: float = 3_600.0  # real seconds that a URL opens a webphone
     webphone_signed: bool = True
     retry_after: float | None = None  # seconds, in the header of a 429; None: no header
+    journal: str | None = None  # file that keeps the calls beyond the process
 
     def price(self, kind: str) -> float:
         """Price of one minute on a leg of this kind."""

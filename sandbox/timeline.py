@@ -128,6 +128,10 @@ class Timeline:
         """Dial a leg that stands alone, in a conference; `key` names it among all calls."""
         self._dial(leg, self._drawn(leg.number, key, at), at + self._setup / self._speed)
 
+    def remember(self, call: Call) -> None:
+        """Count a call whose timeline was drawn in an earlier life."""
+        self._attempts[identity(call)] = call.attempt + 1
+
     def _count(self, call: Call) -> None:
         people = identity(call)
         call.attempt = self._attempts[people]

@@ -24,6 +24,7 @@ call: {{contact_leg: origem, connect_to: "4000"}}
 pacing: {{channels: 8, calls_per_second: {rate}}}
 calling_hours: always
 limits: {{per_contact: {{total: 3}}}}
+reconcile: {{quiet: 2s, then: requeue}}
 retry:
   - {{leg: contact, status: ocupado, after: 1s, times: 2}}
 """

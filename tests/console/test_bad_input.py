@@ -38,7 +38,7 @@ def test_every_mistake_of_a_file_is_told_with_its_place(newcomer: Newcomer) -> N
     file.write_text(text + "colour: blue\n", encoding="utf-8")
     told = _told(newcomer, "run", str(file), "--sandbox", code=2)
     assert f"{file}:2:" in told
-    assert f"{file}:10:1:" in told
+    assert f"{file}:11:1:" in told
     _nothing_was_stored(newcomer)
 
 

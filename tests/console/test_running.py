@@ -145,6 +145,35 @@ def test_a_killed_worker_is_started_again(newcomer: Newcomer) -> None:
     assert the_report(newcomer.folder / "report.json")["contacts"]["total"] == 30
 
 
+def test_a_killed_run_goes_on_where_it_stopped(newcomer: Newcomer) -> None:
+    """After SIGKILL of everything the same command follows the live calls and calls the rest.
+
+    In the provider's journal no attempt is there twice, and nobody is left out.
+    """
+    arguments = ("run", str(newcomer.campaign(_many(40), rate=10)), "--sandbox", "--speed", "60")
+    running = newcomer.begin(*arguments)
+    running.wait_until_it_says(" live  ")
+    wait_for(
+        lambda: _stored(newcomer, "select count(*) from attempts where state = 'placed'") > 4,
+        "calls are live",
+    )
+    running.end(signal.SIGKILL)
+    newcomer.no_process_is_left()
+    done = newcomer.discador(*arguments, "--json", "report.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Going on with run" in done.stderr
+    report = the_report(newcomer.folder / "report.json")
+    assert report["contacts"]["total"] == 40
+    assert "unknown" not in report["contacts"]["by_outcome"]
+    journal = newcomer.folder / ".discador" / "sandbox" / "sandbox-calls.ndjson"
+    calls = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    ids_of_keys: dict[str, set[int]] = {}
+    for call in calls:
+        ids_of_keys.setdefault(call["tags"].split()[0], set()).add(call["id"])
+    assert {len(ids) for ids in ids_of_keys.values()} == {1}
+    assert len(ids_of_keys) == report["attempts"]["total"]
+
+
 def test_a_worker_that_cannot_start_is_told_with_its_last_words(newcomer: Newcomer) -> None:
     """A part that fails at the start ends the command with that part's own message."""
     newcomer.environ = {"ZENVIA_BASE_URL": "http://127.0.0.1:9", "ZENVIA_ACCESS_TOKEN": "x"}
