@@ -14,7 +14,7 @@ from tests.crash.campaign import Plan
 from tests.crash.stack import crash_stack
 from workflows.options import GRACE
 
-PLAN = Plan(name="drained", contacts=150, channels=40, rate=40)
+PLAN = Plan(name="drained", contacts=100, channels=40, rate=40)
 
 
 async def _undecided(store: Store) -> list[tuple[str, str]]:

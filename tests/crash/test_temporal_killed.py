@@ -8,7 +8,7 @@ from tests.crash import campaign
 from tests.crash.campaign import Plan
 from tests.crash.stack import crash_stack
 
-PLAN = Plan(name="outage", contacts=300, channels=40, rate=60)
+PLAN = Plan(name="outage", contacts=200, channels=40, rate=60)
 
 
 async def test_a_killed_temporal_goes_on_from_its_file(tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ async def test_a_killed_temporal_goes_on_from_its_file(tmp_path: Path) -> None:
         stack.sandbox.faults(lost_answer=0.1)
         await campaign.start(stack, PLAN)
         stack.start_worker()
-        for accepted in (50, 180):
+        for accepted in (40, 140):
             await stack.until_accepted(accepted + stack.luck.randrange(60))
             stack.kill_temporal()
             stack.start_temporal()

@@ -13,7 +13,7 @@ from tests.crash import campaign
 from tests.crash.campaign import Plan
 from tests.crash.stack import crash_stack
 
-PLAN = Plan(name="zombie", contacts=300, channels=40, rate=60)
+PLAN = Plan(name="zombie", contacts=150, channels=40, rate=60)
 
 
 async def _posting(store: Store, before: float) -> int:
@@ -46,7 +46,7 @@ async def test_a_worker_that_wakes_up_after_every_timeout_sends_nothing_twice(
         async def judged() -> bool:
             return not await _posting(stack.store, frozen_at)
 
-        await stack.until(judged, "every POST of the frozen worker has been judged", 40)
+        await stack.until(judged, "every POST of the frozen worker has been judged", 70)
         stack.thaw(zombie)
         report = await campaign.completed(stack, PLAN)
         await campaign.check(stack, PLAN, report)
