@@ -30,9 +30,10 @@ from activities.boundary import Boundary
 from activities.dialing import HEARTBEAT, DialingActivities
 from activities.posting import Poster
 from activities.running import RunActivities
-from activities.settings import Settings, SettingsError, load_settings, load_temporal
+from activities.settings import ACCOUNT, Settings, SettingsError, load_settings, load_temporal
 from activities.webhook_receiver import Hint, create_receiver
 from store.engine import StoreError, open_store
+from store.runs import ensure_account
 from workflows.environment import DATA_CONVERTER, WORKFLOWS, workflow_runner
 from workflows.options import GRACE, STICKY
 from zenvia.client import Timeouts, VoiceClient
@@ -183,6 +184,10 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     temporal = await connect()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.store_url))
+        # The caps of the account are the worker's to set: it is told them, and it dials.
+        await ensure_account(
+            store, ACCOUNT, settings.account_channels, settings.account_calls_per_second
+        )
         voice = await stack.enter_async_context(
             VoiceClient(
                 settings.base_url,

@@ -25,6 +25,9 @@ from pydantic import (
 from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 
 DEFAULT_BASE_URL = "https://voice-api.zenvia.com"
+ACCOUNT = "default"
+"""The voice account of an installation, by the name that its store keeps it under."""
+
 DEFAULT_STORE_URL = "sqlite:///.discador/discador.db"
 
 _STORE_SCHEMES = ("sqlite", "postgresql")

@@ -24,7 +24,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.settings import Settings
+from activities.settings import ACCOUNT
 from campaigns.contacts import ContactRow, ListError, Note, RejectedRow, read_contacts
 from campaigns.definition import Campaign
 from campaigns.loader import Checked, check
@@ -43,7 +43,6 @@ from workflows.names import campaign_id, lane_id
 CONNECT_SECONDS = 10.0
 UPDATE_SECONDS = 5.0
 ROWS_TOLD = 8
-ACCOUNT = "default"
 
 Change = Literal["pause", "resume", "stop"]
 
@@ -174,17 +173,8 @@ async def has_rules(store: Store, run: Run, campaign: Campaign) -> bool:
     return definition == campaign
 
 
-async def apply_account(store: Store, settings: Settings) -> None:
-    """Bring the account's caps up to date with what this command was told, if it was told any.
-
-    A command that was told nothing leaves the caps as they are: those of the worker hold.
-    """
-    told = {"account_channels", "account_calls_per_second"} & settings.model_fields_set
-    if told:
-        await runs.ensure_account(
-            store, ACCOUNT, settings.account_channels, settings.account_calls_per_second
-        )
-        return
+async def know_account(store: Store) -> None:
+    """See to it that the store knows the account; its caps are the worker's to set."""
     async with store.write() as connection:
         await connection.execute(insert_ignore(store, accounts), {"id": ACCOUNT})
 

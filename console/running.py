@@ -292,7 +292,7 @@ async def begin(terminal: Terminal, session: Session, campaign: Campaign, file: 
             said = time.monotonic()
             terminal.note(f"{imported.total + imported.rejected} rows read ...")
 
-    await engine.apply_account(session.store, session.settings)
+    await engine.know_account(session.store)
     run = await engine.import_list(session.store, campaign, file, on_progress)
     rows = await engine.rows_of(session.store, run.id)
     terminal.note(f"{run.total} contacts, {run.rejected} rows rejected.")

@@ -8,6 +8,7 @@ import re
 import signal
 import sqlite3
 from contextlib import closing
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,6 +19,12 @@ from tests.console.watching import wait_for
 
 def _many(count: int) -> list[str]:
     return [f"C{n};4899{n:07d}" for n in range(1, count + 1)]
+
+
+def _journal(newcomer: Newcomer) -> list[dict[str, Any]]:
+    """Read what the local provider kept: every call, and every change of its timeline."""
+    file = newcomer.folder / ".discador" / "sandbox" / "sandbox-calls.ndjson"
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def test_a_campaign_runs_to_its_report(newcomer: Newcomer) -> None:
@@ -86,6 +93,17 @@ def _dialing(newcomer: Newcomer, *options: str) -> Running:
     running = newcomer.begin("run", str(file), "--sandbox", "--speed", "600", *options)
     running.wait_until_it_says(" live  ")
     return running
+
+
+def test_the_caps_of_the_account_bind_every_campaign(newcomer: Newcomer) -> None:
+    """With one channel for the account there is never more than one live call."""
+    newcomer.environ = {"DISCADOR_ACCOUNT_CHANNELS": "1"}
+    done = newcomer.discador("run", str(newcomer.campaign(_many(6))), "--sandbox")
+    assert done.returncode == 0, done.stdout + done.stderr
+    calls = {call["id"]: call for call in _journal(newcomer)}
+    moments = sorted((call["live_from"], call["ended_at"]) for call in calls.values())
+    assert len(moments) >= 6
+    assert all(ended <= begun for (_, ended), (begun, _) in pairwise(moments))
 
 
 def test_a_stop_from_another_shell_ends_the_run(newcomer: Newcomer) -> None:
@@ -165,10 +183,8 @@ def test_a_killed_run_goes_on_where_it_stopped(newcomer: Newcomer) -> None:
     report = the_report(newcomer.folder / "report.json")
     assert report["contacts"]["total"] == 40
     assert "unknown" not in report["contacts"]["by_outcome"]
-    journal = newcomer.folder / ".discador" / "sandbox" / "sandbox-calls.ndjson"
-    calls = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
     ids_of_keys: dict[str, set[int]] = {}
-    for call in calls:
+    for call in _journal(newcomer):
         ids_of_keys.setdefault(call["tags"].split()[0], set()).add(call["id"])
     assert {len(ids) for ids in ids_of_keys.values()} == {1}
     assert len(ids_of_keys) == report["attempts"]["total"]
