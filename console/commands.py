@@ -254,9 +254,9 @@ def _sandbox(seed: int, speed: float) -> SandboxOptions:
 
 
 def _steer(what: Callable[[Console], Awaitable[None]]) -> None:
-    from rich.console import Console
+    from console.progress import screen
 
-    run_interruptible(lambda: what(Console()), lambda: "Interrupted.")
+    run_interruptible(lambda: what(screen()), lambda: "Interrupted.")
 
 
 def _change(name: str | None, what: Change, *, hang_up: bool = False) -> None:

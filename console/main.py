@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
 from typing import NoReturn
 
@@ -45,7 +44,7 @@ def _run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         _say("Interrupted.")
     except BrokenPipeError:
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        pass  # whoever read our output has gone away: nobody is left to tell
     except Exception as error:  # noqa: BLE001 - the last line of defence
         if os.environ.get("DISCADOR_DEBUG", "").strip() not in {"", "0"}:
             import traceback  # noqa: PLC0415 - only here

@@ -19,9 +19,19 @@ from store.reporting import Progress
 LINE_SECONDS = 5.0
 """Where nobody watches a terminal, one line in so many seconds, and one at each change of state."""
 
+PIPE_WIDTH = 140
+
 _RATE_SECONDS = 6.0
 _LEFT_SECONDS = 20.0
 _LEAST_HISTORY = 2.0
+
+
+def screen(*, stderr: bool = False) -> Console:
+    """Open a stream for people; where it is no terminal, lines are long enough not to be broken."""
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    return console
 
 
 def span(seconds: float) -> str:

@@ -20,7 +20,7 @@ from campaigns.definition import Campaign
 from console import engine
 from console.embedded import SandboxOptions, Stack, StackError, StackOptions, embedded_stack
 from console.failures import CommandError
-from console.progress import Display, showing
+from console.progress import Display, screen, showing
 from console.report import print_report, show_rows, write_json
 from console.stackfile import HOME, AlreadyRunningError
 from console.steering import rows_file
@@ -61,8 +61,8 @@ class Farewell:
 class Terminal:
     """Where a command speaks: results on one stream, everything else on the other."""
 
-    out: Console = field(default_factory=Console)
-    err: Console = field(default_factory=lambda: Console(stderr=True))
+    out: Console = field(default_factory=screen)
+    err: Console = field(default_factory=lambda: screen(stderr=True))
 
     def note(self, line: str) -> None:
         """Tell something that is not a result."""
