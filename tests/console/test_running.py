@@ -128,6 +128,8 @@ def test_a_signal_while_dialing_leaves_no_process(
     if number != signal.SIGKILL:
         assert code == 1
         assert "goes on where it stopped" in running.output().splitlines()[-1]
+        log = newcomer.folder / ".discador" / "sandbox" / "logs" / "worker.log"
+        assert "worker_stopped" in log.read_text(encoding="utf-8"), "it was not let drain"
 
 
 @pytest.mark.parametrize("parts", [0, 1, 2, 3])
