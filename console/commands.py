@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Modules of this package that bring commands of their own: a group each, or `register(app)`.
 OPERATIONS = ("chamada", "conferencia", "webphone")
-REGISTERED = ("explain",)
+REGISTERED = ("explain", "language")
 
 app = typer.Typer(
     name="discador",
