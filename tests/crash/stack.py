@@ -14,6 +14,7 @@ import signal
 import sqlite3
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from console.embedded import free_port
 from console.process import Child, start_child
 from sandbox.server import SandboxServer
 from store.engine import Store, open_store
+from tests.crash.partition import Network
 from workflows.environment import DATA_CONVERTER
 
 POLL = 0.01
@@ -43,7 +45,7 @@ Condition = Callable[[], bool | Awaitable[bool]]
 class Stack:
     """One sandbox, one store, one Temporal and any number of workers.
 
-    `kills` counts the processes that were killed, by name.
+    `kills` counts what was done to its processes.
     """
 
     home: Path
@@ -54,9 +56,11 @@ class Stack:
     temporal: Child | None = None
     workers: list[Child] = field(default_factory=list)
     luck: random.Random = field(default_factory=lambda: random.Random(SEED))
-    kills: dict[str, int] = field(default_factory=dict)
+    kills: Counter[str] = field(default_factory=Counter)
     environ: dict[str, str] = field(default_factory=dict)
     """Variables for workers, beside those that the stack sets."""
+    hired: int = 0
+    """Workers started so far."""
     started: float = field(default_factory=time.monotonic)
     said: list[str] = field(default_factory=list)
 
@@ -88,20 +92,21 @@ class Stack:
         """Wait until Temporal serves its namespace."""
         await self.until(partial(temporal.answers, self.address), "Temporal answers", READY)
 
-    def start_worker(self) -> Child:
-        """Start another worker process. Does not wait for it."""
+    def start_worker(self, through: Network | None = None) -> Child:
+        """Start another worker process, on a network of its own if one is given. Does not wait."""
         environ = {name: os.environ[name] for name in os.environ if not name.startswith("TEMPORAL")}
         environ |= {
             "ZENVIA_BASE_URL": self.sandbox.url,
             "ZENVIA_ACCESS_TOKEN": self.sandbox.token,
             "DISCADOR_STORE_URL": self.store_url,
             "DISCADOR_TASK_QUEUE": TASK_QUEUE,
-            "TEMPORAL_ADDRESS": self.address,
+            "TEMPORAL_ADDRESS": through.address if through else self.address,
             "TEMPORAL_CONFIG_FILE": os.devnull,
             "PYTHONUNBUFFERED": "1",
             **self.environ,
         }
-        number = 1 + self.kills.get("worker", 0) + len(self.workers)
+        self.hired += 1
+        number = self.hired
         child = start_child(
             f"worker-{number}",
             [sys.executable, "-P", "-m", "worker"],
@@ -118,8 +123,7 @@ class Stack:
     def kill(self, child: Child) -> None:
         """End a process by SIGKILL, as a machine that loses its power would."""
         child.kill()
-        name = child.name.partition("-")[0]
-        self.kills[name] = self.kills.get(name, 0) + 1
+        self.kills[f"{child.name.partition('-')[0]} killed"] += 1
         self.say(f"killed {child.name}")
         if child in self.workers:
             self.workers.remove(child)
@@ -138,6 +142,7 @@ class Stack:
         while True:
             child.signal_group(signal.SIGSTOP)
             if not self._write_locked():
+                self.kills["worker frozen"] += 1
                 self.say(f"froze {child.name}")
                 return
             child.signal_group(signal.SIGCONT)
@@ -215,10 +220,17 @@ class Stack:
 
 @asynccontextmanager
 async def crash_stack(
-    home: Path, *, speed: float, environ: dict[str, str] | None = None
+    home: Path,
+    *,
+    speed: float,
+    store_url: str | None = None,
+    environ: dict[str, str] | None = None,
 ) -> AsyncIterator[Stack]:
-    """Start a sandbox, a store and Temporal; end everything at the end, whatever happened."""
-    url = sqlite_url(home / "store.db")
+    """Start a sandbox, a store and Temporal; end everything at the end, whatever happened.
+
+    The store is a SQLite file of its own unless an address is given.
+    """
+    url = store_url or sqlite_url(home / "store.db")
     async with SandboxServer(speed=speed, seed=SEED) as sandbox, open_store(url) as store:
         stack = Stack(
             home=home,

@@ -8,7 +8,7 @@ from tests.crash import campaign
 from tests.crash.campaign import Plan
 from tests.crash.stack import crash_stack
 
-PLAN = Plan(name="faults", contacts=120, channels=40, rate=40)
+PLAN = Plan(name="faults", contacts=120, channels=40, rate=40, quiet="2s")
 FAULTS = {
     "lost_answer": 0.06,
     "error_before": 0.06,
@@ -26,7 +26,7 @@ async def test_a_third_of_all_posts_going_wrong_doubles_and_loses_nothing(tmp_pa
     """Lost answers, 500s, resets, 429s, slowness and a stale report under a SIGKILL."""
     async with crash_stack(tmp_path, speed=40) as stack:
         stack.sandbox.faults(**FAULTS)
-        await campaign.start(stack, PLAN, quiet="2s")
+        await campaign.start(stack, PLAN)
         worker = stack.start_worker()
         await stack.until_accepted(40 + stack.luck.randrange(40))
         stack.kill(worker)
