@@ -88,6 +88,7 @@ class Call:
     transfers: list[Transfer] = field(default_factory=list)
     partial_recordings: list[tuple[float, float | None]] = field(default_factory=list)
     rating: tuple[int, str | None] | None = None
+    asked_at: float | None = None  # when the request had arrived: a slow API accepts it later
 
     def general(self, now: float) -> General:
         """`status_geral` at `now`."""

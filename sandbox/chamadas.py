@@ -37,6 +37,7 @@ def criar(account: Account, incoming: Incoming) -> Answer:
         gravar_audio=boolean(fields.get("gravar_audio")),
         detecta_caixa=boolean(fields.get("detecta_caixa_origem"))
         or boolean(fields.get("detecta_caixa")),
+        asked_at=incoming.asked_at,
     )
     account.place(call, starts_at)
     return Answer("chamada criada com sucesso", {"id": call.id})

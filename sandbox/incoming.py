@@ -20,6 +20,7 @@ class Incoming:
     body: bytes
     content_type: str
     token: str | None
+    asked_at: float = 0.0  # epoch seconds: when all of it had arrived
 
     def fields(self) -> dict[str, Any]:
         """Return the keys that were given: null and the empty string count as not given.

@@ -29,6 +29,7 @@ def entry(call: Call, now: float) -> dict[str, Any]:
         "tags": call.tags,
         "numero_origem": call.origem.number.text,
         "numero_destino": call.destino.number.text,
+        "asked_at": call.accepted_at if call.asked_at is None else call.asked_at,
         "accepted_at": call.accepted_at,
         "live_from": call.live_from,
         "ended_at": past(call.ended_at, now),

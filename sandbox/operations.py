@@ -43,7 +43,7 @@ class Operation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or cut its connection when a fault says so."""
-        incoming = await read(scope, receive)
+        incoming = await read(scope, receive, self._account.now)
         if incoming is None:
             return
         answer = await self._respond(incoming)
@@ -123,7 +123,7 @@ def linger(transport: asyncio.Transport) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
-async def read(scope: Scope, receive: Receive) -> Incoming | None:
+async def read(scope: Scope, receive: Receive, clock: Callable[[], float]) -> Incoming | None:
     """Read the whole request; None when its sender left before its end."""
     chunks = []
     while True:
@@ -141,4 +141,5 @@ async def read(scope: Scope, receive: Receive) -> Incoming | None:
         body=b"".join(chunks),
         content_type=headers.get(b"content-type", b"").decode("latin-1").lower(),
         token=None if token is None else token.decode("latin-1"),
+        asked_at=clock(),
     )
