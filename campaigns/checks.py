@@ -125,9 +125,15 @@ def _covers(earlier: RetryRule, later: RetryRule) -> bool:
 
 
 def _shadow(rules: tuple[RetryRule | None, ...], rule: RetryRule) -> int | None:
-    """Find the rule above that always acts first. One with `times` gives way when they are used."""
+    """Find the rule above that always acts first.
+
+    One with `times` gives way when they are used, `next_number` where the contact has no other.
+    """
     for index, other in enumerate(rules):
-        if other is not None and other.then and _covers(other, rule):
+        if other is None or other.then is None:
+            continue
+        gives_way = other.then == "next_number" and rule.then != "next_number"
+        if not gives_way and _covers(other, rule):
             return index
     return None
 

@@ -1,7 +1,10 @@
 """What happens after an attempt: pure, and run inside the workflow.
 
 Retry rules are tried in order; the first whose conditions hold acts, and where none holds the
-contact is done. A rule whose `times` are used up for the current number does not hold any more.
+contact is done. A rule whose `times` are used up for the current number does not hold any more, nor
+does `then: next_number` where the contact has no other number: the line below gets its turn.
+A number that seems not to exist gives way to the contact's next one even where no rule says so; it
+is declared dead only when another day has confirmed it (`store.dead`).
 Attempts that never became a call (`refused`, `not_sent`, `not_placed`) are no one's fault: they are
 due again under a new key, up to `MAX_TECHNICAL` of them in a row.
 """
@@ -46,17 +49,24 @@ def _uses(ended: Ended, index: int) -> int:
 def _matching(
     rules: DialingRules, ended: Ended, call: CallFacts, outcome: Outcome
 ) -> tuple[int, RetryRule] | None:
-    """Return the first rule that holds and is not used up, with its index."""
+    """Return the first rule that holds and can still act, with its index.
+
+    A `next_number` without a next number is returned only where no line below it can act.
+    """
     if outcome in {Outcome.ANSWERED, Outcome.HUNG_UP}:
         return None
+    without_a_number: tuple[int, RetryRule] | None = None
     failed: LegName = "contact"
     if outcome not in {Outcome.VOICEMAIL, Outcome.NEVER_RAN}:
         failed = failing_leg(call) or "contact"
     for index, rule in enumerate(rules.retry):
         used_up = rule.times is not None and _uses(ended, index) >= rule.times
-        if not used_up and _holds(rule, call, failed, outcome):
+        if used_up or not _holds(rule, call, failed, outcome):
+            continue
+        if rule.then != "next_number" or ended.numbers_left:
             return index, rule
-    return None
+        without_a_number = without_a_number or (index, rule)
+    return without_a_number
 
 
 def _after_no_call(rules: DialingRules, ended: Ended) -> Step:
@@ -110,6 +120,10 @@ def _after_call(
     """Return what differs from ending the contact with this outcome."""
     matching = _matching(rules, ended, call, outcome)
     if matching is None:
+        if outcome is Outcome.INVALID_NUMBER and ended.numbers_left:
+            if ended.accepted >= rules.total_per_contact:
+                return {"why": "contact_cap"}
+            return {"action": "next_number", "why": "number_suspect"}
         done = outcome in {Outcome.ANSWERED, Outcome.HUNG_UP}
         return {"why": outcome.value if done else "no_rule"}
     index, rule = matching

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.attempts import Outcome, Step
 from campaigns.definition import Frozen
 from campaigns.keys import attempt_key
+from store import dead
 from store.engine import Store
 from store.pacing import Pace, pace_of
 from store.runs import RunState
@@ -203,9 +204,10 @@ async def _free_channels(
 
 async def _suppressed(
     connection: AsyncConnection, run: Row[Any], purpose: str, e164s: Sequence[str], now: float
-) -> set[str]:
+) -> dict[str, tuple[Outcome, str]]:
+    """Return what stands against the numbers that may not be called; a person's wish goes first."""
     rows = await connection.execute(
-        select(suppressions.c.e164).where(
+        select(suppressions.c.e164, suppressions.c.source).where(
             suppressions.c.account_id == run.account_id,
             suppressions.c.e164.in_(e164s),
             suppressions.c.scope.in_(("all", purpose)),
@@ -213,7 +215,13 @@ async def _suppressed(
             (suppressions.c.expires_at.is_(None)) | (suppressions.c.expires_at > now),
         )
     )
-    return {row.e164 for row in rows}
+    found: dict[str, tuple[Outcome, str]] = {}
+    for row in rows:
+        if row.source != dead.SOURCE:
+            found[row.e164] = (Outcome.SUPPRESSED, "suppressed")
+        else:
+            found.setdefault(row.e164, (Outcome.INVALID_NUMBER, "dead_number"))
+    return found
 
 
 async def settle_and_reserve(
@@ -361,7 +369,7 @@ async def _reserve_round(
     blocked: list[tuple[Any, Outcome, str]] = []
     for row in rows:
         if row.e164 in suppressed:
-            blocked.append((row, Outcome.SUPPRESSED, "suppressed"))
+            blocked.append((row, *suppressed[row.e164]))
             continue
         if row.accepted >= per_contact:
             blocked.append((row, Outcome.NOT_ALLOWED, "contact_cap"))

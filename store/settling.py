@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome, Step
 from campaigns.caps import local_zone, next_daypart
+from store import dead
 from store.engine import Store
 from store.schema import attempts, contacts, decisions, suppressions
 from store.upsert import add_tally, insert_ignore
@@ -57,6 +58,7 @@ async def settle(
                 .values(settled_at=now)
                 .returning(
                     attempts.c.key,
+                    attempts.c.run_id,
                     attempts.c.n,
                     attempts.c.state,
                     attempts.c.ended_at,
@@ -82,11 +84,28 @@ async def settle(
             ).where(contacts.c.run_id == run_id, contacts.c.n.in_(ordinals[start : start + FLAT]))
         )
         known.update({row.n: row for row in found})
+    await connection.execute(
+        update(attempts)
+        .where(attempts.c.key == bindparam("b_key"))
+        .values(outcome=bindparam("b_outcome"), spared=bindparam("b_spared")),
+        [
+            {
+                "b_key": row.key,
+                "b_outcome": by_key[row.key].outcome.value,
+                "b_spared": by_key[row.key].spared,
+            }
+            for row in rows
+        ],
+    )
+    suspects = [row for row in rows if by_key[row.key].outcome is Outcome.INVALID_NUMBER]
+    gone = await dead.declare(store, connection, suspects, by_key, now)
     changes, log, tally = [], [], Counter[str]()
     suppressed: list[dict[str, object]] = []
     for row in rows:
         step = by_key[row.key]
         change = _change(step, row, known[row.n], now)
+        if step.action == "retry" and row.e164 in gone:
+            change["b_due_at"] = now  # the next reserve passes the number over, for good
         changes.append(change)
         if step.action == "final":
             tally[f"contact:{step.outcome.value}"] += 1
@@ -125,19 +144,6 @@ async def settle(
             rule_uses=bindparam("b_rule_uses"),
         ),
         changes,
-    )
-    await connection.execute(
-        update(attempts)
-        .where(attempts.c.key == bindparam("b_key"))
-        .values(outcome=bindparam("b_outcome"), spared=bindparam("b_spared")),
-        [
-            {
-                "b_key": row.key,
-                "b_outcome": by_key[row.key].outcome.value,
-                "b_spared": by_key[row.key].spared,
-            }
-            for row in rows
-        ],
     )
     await connection.execute(insert(decisions), log)
     if suppressed:

@@ -11,9 +11,10 @@ from datetime import date
 from itertools import islice
 from typing import Literal
 
-from sqlalchemy import Row, delete, select, true
+from sqlalchemy import Row, delete, select, true, update
 
 from campaigns.definition import Frozen
+from store import dead
 from store.engine import Store
 from store.schema import suppression_lists, suppressions
 from store.upsert import replace_list, upsert_suppression
@@ -117,17 +118,30 @@ async def import_list(
 async def remove(
     store: Store, account: str, e164: str, *, scope: Scope | None = None, campaign: str = ""
 ) -> int:
-    """Let a number be called again; return how many entries went. Twice removes nothing more."""
+    """Let a number be called again; return how many entries went. Twice removes nothing more.
+
+    The entry that declared it dead stays as one that has expired: what calls said before this
+    moment declares nothing any more.
+    """
+    now = store.now()
+    these = (
+        suppressions.c.account_id == account,
+        suppressions.c.e164 == e164,
+        suppressions.c.campaign == campaign,
+        suppressions.c.scope == scope if scope is not None else true(),
+    )
     async with store.write() as connection:
-        result = await connection.execute(
-            delete(suppressions).where(
-                suppressions.c.account_id == account,
-                suppressions.c.e164 == e164,
-                suppressions.c.campaign == campaign,
-                suppressions.c.scope == scope if scope is not None else true(),
-            )
+        gone = await connection.execute(
+            delete(suppressions).where(*these, suppressions.c.source != dead.SOURCE)
         )
-    return max(result.rowcount, 0)
+        revived = await connection.execute(
+            update(suppressions)
+            .where(
+                *these, suppressions.c.source == dead.SOURCE, suppressions.c.expires_at.is_(None)
+            )
+            .values(expires_at=now)
+        )
+    return max(gone.rowcount, 0) + max(revived.rowcount, 0)
 
 
 def _entry(row: Row[tuple[object, ...]]) -> Suppression:

@@ -50,6 +50,7 @@ SILENT = {"leg": "contact", "reasons": ["18", "19", "20"], "after": "4h", "times
 SUSPECT = {"leg": "contact", "reasons": ["number_suspect"], "then": "next_number"}
 AGENT = {"leg": "other", "after": "1m", "times": "5"}
 ANY = {"after": "2h", "times": "1"}
+AGAIN = {"leg": "contact", "reasons": ["number_suspect"], "after": "1d", "times": "1"}
 TABLE = rules(BUSY, SILENT, SUSPECT, AGENT)
 
 NO_ONE = LegFacts(status=None, reason=None)
@@ -108,6 +109,28 @@ def test_a_line_that_is_used_up_lets_the_next_one_speak(
     step = next_step(rules(BUSY, ANY), ended(contact_leg("ocupado", 17), rule_uses=uses))
     assert step.rule == rule
     assert step.action == ("final" if rule is None else "retry")
+
+
+@pytest.mark.parametrize(
+    ("table", "left", "expected"),
+    [
+        ((SUSPECT, AGAIN), 1, ("next_number", 0, "rule")),
+        ((SUSPECT, AGAIN), 0, ("retry", 1, "rule")),
+        ((SUSPECT,), 0, ("final", 0, "no_number_left")),
+        ((SUSPECT, AGENT), 0, ("final", 0, "no_number_left")),
+        ((), 1, ("next_number", None, "number_suspect")),
+        ((), 0, ("final", None, "no_rule")),
+    ],
+)
+def test_a_number_that_seems_not_to_exist_gives_way(
+    table: tuple[dict[str, Any], ...], left: int, expected: tuple[str, int | None, str]
+) -> None:
+    """The next number goes first, rule or not; behind the last one the line below speaks."""
+    step = next_step(rules(*table), ended(contact_leg("não existe", 1), numbers_left=left))
+    assert (step.action, step.rule, step.why) == expected
+    assert step.outcome is Outcome.INVALID_NUMBER
+    at_the_cap = ended(contact_leg("não existe", 1), numbers_left=left, accepted=5)
+    assert next_step(rules(*table), at_the_cap).action == "final"
 
 
 @pytest.mark.parametrize("used", [0, 1, 2, 3, 9])
@@ -387,7 +410,8 @@ def test_the_line_that_acts_is_the_first_that_may(
             table.model_copy(update={"retry": (line,)}),
             over.model_copy(update={"rule_uses": tuple(uses[index : index + 1])}),
         )
-        assert alone.rule is None, "a line above would have acted"
+        gave_way = line.then == "next_number" and alone.why == "no_number_left"
+        assert gave_way or alone.rule is None, "a line above would have acted"
     below = next_step(
         table.model_copy(update={"retry": table.retry[step.rule :]}),
         over.model_copy(update={"rule_uses": tuple(uses[step.rule :])}),
