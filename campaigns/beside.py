@@ -12,6 +12,7 @@ from campaigns.checks import Finding
 from campaigns.contacts import list_columns
 from campaigns.definition import ONE_SOURCE, RULE_NAME, Call, DialList
 from campaigns.opening import ZONE_NAME
+from campaigns.optouts import check_list
 from campaigns.packs import shipped_packs
 from campaigns.problems import did_you_mean, printable
 from campaigns.sections import STAND_IN, Sections
@@ -30,6 +31,7 @@ def findings(data: dict[str, Any], sections: Sections, base: Path) -> Iterator[F
     """Give what is wrong with the files and zones that a campaign names. Reads, never writes."""
     yield from _zones(data)
     yield from _overrides(data)
+    yield from _suppression(data, base)
     written = data.get("dial_list")
     if isinstance(written, dict) and bool(written.get("file")) == bool(written.get("contacts")):
         yield Finding(("dial_list",), ONE_SOURCE, "list_source")
@@ -113,6 +115,21 @@ def _overrides(data: dict[str, Any]) -> Iterator[Finding]:
                     f"there is no rule of this name{did_you_mean(rule, known)}",
                     "unknown_rule",
                 )
+
+
+def _suppression(data: dict[str, Any], base: Path) -> Iterator[Finding]:
+    """Check that the lists of numbers not to call are there and have their column."""
+    section = data.get("suppression")
+    files = section.get("files") if isinstance(section, dict) else None
+    several = isinstance(files, list)
+    for index, file in enumerate(files if isinstance(files, list) else [files]):
+        if not isinstance(file, str) or not file:
+            continue
+        path: tuple[str | int, ...] = ("suppression", "files")
+        try:
+            check_list(base / file)
+        except ListError as error:
+            yield Finding((*path, index) if several else path, _told(error), error.code)
 
 
 def _zones(data: dict[str, Any]) -> Iterator[Finding]:

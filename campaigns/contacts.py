@@ -7,7 +7,7 @@ in the same order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +18,15 @@ from campaigns.rows import ContactRow, Item, Note, RejectedRow
 from campaigns.spreadsheets import SUFFIXES, open_spreadsheet
 from campaigns.tables import ListError, Table, open_delimited, require_columns
 
-__all__ = ["ContactRow", "ListError", "Note", "RejectedRow", "list_columns", "read_contacts"]
+__all__ = [
+    "ContactRow",
+    "ListError",
+    "Note",
+    "RejectedRow",
+    "list_columns",
+    "open_table",
+    "read_contacts",
+]
 
 
 def list_columns(dial_list: DialList, base: Path) -> list[str]:
@@ -56,11 +64,20 @@ def _name(dial_list: DialList) -> str:
 def _open(dial_list: DialList, base: Path) -> Table:
     if not dial_list.file:
         return _inline(dial_list.contacts)
-    path, name = base / dial_list.file, _name(dial_list)
+    wanted = [*dial_list.numbers, *([dial_list.id] if dial_list.id else [])]
+    return open_table(base / dial_list.file, wanted, dial_list.sheet)
+
+
+def open_table(path: Path, wanted: Collection[str], sheet: str | None = None) -> Table:
+    """Open a file of any accepted kind as a table; close it. Raises ListError.
+
+    `wanted` are columns that help to tell which separator is meant; that they are there is not
+    checked.
+    """
+    name = path.name or str(path)
     try:
         if path.suffix.lower() in SUFFIXES:
-            return open_spreadsheet(path, dial_list.sheet)
-        wanted = [*dial_list.numbers, *([dial_list.id] if dial_list.id else [])]
+            return open_spreadsheet(path, sheet)
         return open_delimited(path, wanted)
     except FileNotFoundError:
         raise ListError("missing_list", f"there is no list {name}") from None

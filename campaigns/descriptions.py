@@ -132,8 +132,14 @@ DESCRIPTIONS: Final = MappingProxyType(
         "schedule.repeat": "A cron line of five fields: minute, hour, day, month, weekday.",
         "schedule.timezone": "The zone in which these times are meant.",
         "suppression": "Lists of numbers not to call, beside those of the account.",
-        "suppression.files": "CSV or XLSX files with a column `number`.",
-        "suppression.max_age": "How old a list may be when the campaign starts.",
+        "suppression.files": (
+            "CSV or XLSX files with a column `number`, read when the campaign starts and for this"
+            " campaign alone."
+        ),
+        "suppression.max_age": (
+            "How long ago a registry that the rules require may have been imported when the"
+            " campaign starts."
+        ),
         "overrides": "Rules of the rule packs that this campaign sets aside.",
         "overrides.rule": "The id of the rule.",
         "overrides.reason": "Why, in words that an auditor can read. It is stored.",

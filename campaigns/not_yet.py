@@ -13,7 +13,6 @@ from typing import Any, Final
 NOT_YET: Final[tuple[tuple[str, ...], ...]] = (
     ("pacing", "priority"),
     ("schedule",),
-    ("suppression",),
 )
 
 

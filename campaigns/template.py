@@ -52,6 +52,10 @@ limits:                            # no rule below dials beyond these
   per_contact: {total: 6, per_day: 2, min_gap: 4h}
   per_number: {per_day: 2, per_month: 15}
 
+suppression:                       # who must not be called, beside `discador suppress`
+  # files: nao-ligar.csv           # CSV or XLSX with a column `number`, for this campaign alone
+  max_age: 7d                      # of registries that the law requires
+
 reconcile: {quiet: 2m, then: requeue}          # an answer that was lost is never guessed
 
 retry:                             # the first rule that matches acts; without one it is final

@@ -29,6 +29,7 @@ from campaigns.contacts import ContactRow, ListError, Note, RejectedRow, read_co
 from campaigns.definition import Campaign
 from campaigns.loader import Checked, check
 from console.failures import CommandError, InvalidDefinitionError
+from console.requirements import require_registries, take_in_lists
 from store import importing, reporting, runs
 from store.engine import Store, StoreError, open_store
 from store.importing import Imported
@@ -180,12 +181,17 @@ async def know_account(store: Store) -> None:
 
 
 async def import_list(
-    store: Store, campaign: Campaign, path: Path, on_progress: Callable[[Imported], None]
+    store: Store,
+    campaign: Campaign,
+    path: Path,
+    on_progress: Callable[[Imported], None],
+    say: Callable[[str], None],
 ) -> Run:
-    """Create a run and read its list into the store; it cannot dial yet.
+    """Create a run and read its lists into the store; it cannot dial yet.
 
     Raises `InvalidDefinitionError` for a list that cannot be used or has nobody to call, and
-    `CommandError` when the campaign is already running. In both cases nothing is left that dials.
+    `CommandError` when the campaign is already running, or when the rules require a registry that
+    is missing. In each case nothing is left that dials.
     """
     run_id = new_run_id()
     await runs.create_run(store, run_id=run_id, account=ACCOUNT, definition=campaign)
@@ -195,8 +201,10 @@ async def import_list(
         )
         if not imported.total:
             await _refuse_empty(store, run_id, campaign, imported.rejected)
+        await require_registries(store, ACCOUNT, run_id, campaign)
+        await take_in_lists(store, ACCOUNT, campaign, path.parent, say)
     except BaseException:
-        await runs.abandon(store, run_id, "its list could not be read")
+        await runs.abandon(store, run_id, "it was not let start")
         raise
     return await runs.get_run(store, run_id)
 

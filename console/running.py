@@ -293,7 +293,7 @@ async def begin(terminal: Terminal, session: Session, campaign: Campaign, file: 
             terminal.note(f"{imported.total + imported.rejected} rows read ...")
 
     await engine.know_account(session.store)
-    run = await engine.import_list(session.store, campaign, file, on_progress)
+    run = await engine.import_list(session.store, campaign, file, on_progress, terminal.note)
     rows = await engine.rows_of(session.store, run.id)
     terminal.note(f"{run.total} contacts, {run.rejected} rows rejected.")
     show_rows(terminal.err, rows, None if throwaway else rows_file(session.home, run.id))

@@ -46,6 +46,18 @@ class Target:
         files = [HOME / "discador.db", SANDBOX_STORE]
         return [sqlite_url(file) for file in files if file.exists()]
 
+    def suppression_stores(self) -> list[str]:
+        """List the stores that a suppression is written to: real calls first, then rehearsals.
+
+        Whoever asks not to be called is left alone whatever runs in this directory just now.
+        """
+        if self.store_is_named:
+            return [self.settings.store_url]
+        urls = [sqlite_url(HOME / "discador.db"), sqlite_url(SANDBOX_STORE)]
+        if self.stack is not None and self.stack.store_url not in urls:
+            urls.append(self.stack.store_url)
+        return urls
+
 
 def find_target() -> Target:
     """Read the environment and look for a running stack. Raises `CommandError` on nonsense."""

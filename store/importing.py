@@ -34,6 +34,14 @@ def lane_of(run_id: str, n: int, lanes: int) -> int:
     return zlib.crc32(f"{run_id}/{n}".encode()) % lanes
 
 
+async def area_codes(store: Store, run_id: str) -> list[str]:
+    """Return the area codes that a run's list has numbers of, in order."""
+    code = func.substr(numbers.c.e164, 4, 2)
+    query = select(code).where(numbers.c.run_id == run_id).distinct().order_by(code)
+    async with store.read() as connection:
+        return list((await connection.execute(query)).scalars())
+
+
 async def import_rows(
     store: Store,
     run_id: str,

@@ -22,6 +22,9 @@ from store.upsert import replace_list, upsert_suppression
 Scope = Literal["sales", "collection", "all"]
 BATCH = 5_000
 
+CAMPAIGN_LIST = "campaign list: "
+"""What the source of an entry begins with that a campaign's own list brought."""
+
 
 class Suppression(Frozen):
     """One entry. `campaign` empty: every campaign. `expires_at` in seconds since 1970."""
@@ -111,6 +114,36 @@ async def import_list(
                 "numbers": written,
                 "imported_at": store.now(),
             },
+        )
+    return written
+
+
+async def import_campaign_lists(
+    store: Store,
+    account: str,
+    campaign: str,
+    entries: Iterable[Suppression],
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Take in the lists that a campaign names, for that campaign alone; return what was written.
+
+    Entries that earlier lists of the campaign held and these do not are let go at the end; those
+    that were written by hand stay. No entries: all earlier lists are let go.
+    """
+    started = store.now()
+    own = (
+        entry.model_copy(update={"campaign": campaign, "source": f"{CAMPAIGN_LIST}{entry.source}"})
+        for entry in entries
+    )
+    written = await add(store, account, own, progress)
+    async with store.write() as connection:
+        await connection.execute(
+            delete(suppressions).where(
+                suppressions.c.account_id == account,
+                suppressions.c.campaign == campaign,
+                suppressions.c.source.startswith(CAMPAIGN_LIST, autoescape=True),
+                suppressions.c.created_at < started,
+            )
         )
     return written
 
