@@ -185,7 +185,7 @@ async def import_list(
     campaign: Campaign,
     path: Path,
     on_progress: Callable[[Imported], None],
-    say: Callable[[str], None],
+    say: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Create a run and read its lists into the store; it cannot dial yet.
 
