@@ -58,6 +58,7 @@ __all__ = [
     "RetryRule",
     "RuleOverride",
     "Schedule",
+    "Sector",
     "Suppression",
     "Window",
     "format_duration",
@@ -73,6 +74,10 @@ class Purpose(StrEnum):
     SERVICE = "service"
     SURVEY = "survey"
     DONATION = "donation"
+
+
+#: The caller's own trade where rules differ by it; `other` is none of those that they name.
+Sector = Literal["telecom", "bank", "other"]
 
 
 class Duplicates(Frozen):
@@ -320,12 +325,14 @@ class Campaign(Frozen):
     """A whole campaign file.
 
     `automation` says who speaks: a person, a recording or a voicebot. Some states ban sales calls
-    by the latter two. `calling_hours` absent means the polite default.
+    by the latter two. `sector` absent: rules for one trade are shown and not applied.
+    `calling_hours` absent means the polite default.
     """
 
     campaign: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")
     purpose: Purpose
     automation: Literal["person", "recorded", "voicebot"] = "person"
+    sector: Sector | None = None
     dial_list: DialList
     call: Call
     pacing: Pacing = Pacing()

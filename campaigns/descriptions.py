@@ -20,6 +20,10 @@ DESCRIPTIONS: Final = MappingProxyType(
         "campaign": "The name of the campaign. Two runs of one name never dial at the same time.",
         "purpose": "Why people are called. The law differs by it.",
         "automation": "Who speaks to the contact. Some states ban sales calls by machines.",
+        "sector": (
+            "Your own trade. Telecom carriers have hours, caps and a registry of their own, banks"
+            " the registry; `other` is neither. Absent, such rules are shown and not applied."
+        ),
         "dial_list": "Where the contacts come from.",
         "dial_list.file": (
             "The list, relative to this file: CSV or TSV (separator and encoding are found), XLSX,"

@@ -25,7 +25,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from campaigns.calendar import AddedHoliday, HolidayKind
-from campaigns.definition import Purpose
+from campaigns.definition import Purpose, Sector
 from campaigns.opening import DAYS, CallingHours
 from campaigns.scalars import Day, Duration, Flag, Frozen, Instant, OneOrMany, Whole
 
@@ -46,7 +46,7 @@ class PackError(ValueError):
 class When(Frozen):
     """Which calls a rule is about; all that is named must hold, nothing named means every call.
 
-    `sector` is the caller's trade, such as `telecom`. Where the campaign does not say it, a rule
+    `sector` is the caller's trade. Where the campaign does not say it, a rule
     that asks for it is shown as a duty and not applied.
     """
 
@@ -54,7 +54,7 @@ class When(Frozen):
     purpose: Annotated[tuple[Cause, ...], OneOrMany] = ()
     automation: Annotated[tuple[Automation, ...], OneOrMany] = ()
     kind: Annotated[tuple[NumberKind, ...], OneOrMany] = ()
-    sector: Annotated[tuple[str, ...], OneOrMany] = ()
+    sector: Annotated[tuple[Sector, ...], OneOrMany] = ()
 
 
 class Requirement(Frozen):
@@ -102,7 +102,7 @@ class Example(Frozen):
     at: Instant
     purpose: Cause
     automation: Automation = "person"
-    sector: str | None = None
+    sector: Sector | None = None
     recording: Flag = False
     registries: Annotated[tuple[str, ...], OneOrMany] = ()
     gives: Literal["allowed", "blocked", "met", "unmet", "applies", "expired", "silent"]

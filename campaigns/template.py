@@ -20,6 +20,7 @@ _TEMPLATE: Final = """\
 campaign: @NAME@
 purpose: collection                # sales, collection, service, survey or donation
 automation: person                 # who speaks: person, recorded or voicebot
+sector: other                      # your own trade: telecom, bank or other
 
 dial_list:
   file: @LIST@               # CSV, TSV, XLSX, XLS or ODS, relative to this file

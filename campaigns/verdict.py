@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 from campaigns.calendar import DataVersions
-from campaigns.definition import Campaign, RuleOverride
+from campaigns.definition import Campaign, RuleOverride, Sector
 from campaigns.opening import CallingHours
 from campaigns.packs import AttemptLimits, Automation, Cause, Confidence, NumberKind
 from campaigns.scalars import Frozen
@@ -37,7 +37,7 @@ class Terms(Frozen):
     margin: timedelta = DEFAULT_MARGIN
     overrides: tuple[RuleOverride, ...] = ()
     registries: frozenset[str] | None = None
-    sector: str | None = None
+    sector: Sector | None = None
     limits: AttemptLimits = AttemptLimits()
 
     @classmethod
@@ -47,6 +47,7 @@ class Terms(Frozen):
         return Terms(
             purpose=campaign.purpose,
             automation=campaign.automation,
+            sector=campaign.sector,
             recording=campaign.call.gravar_audio,
             hours=campaign.calling_hours,
             margin=campaign.call.max_duration or DEFAULT_MARGIN,

@@ -144,3 +144,22 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     """A wrong path is one clear problem."""
     with pytest.raises(InvalidDefinitionError, match="cannot be read"):
         read_campaign(tmp_path / "nothing.yaml")
+
+
+def test_the_sector_decides_whether_rules_for_one_trade_hold(explain: Any) -> None:
+    """A carrier's Saturday begins at ten; unsaid, the rule is shown; others are spared it."""
+    hours = "calling_hours: {sat: '08:00-12:00'}"
+    saturday = ("62 99876-1234", "--at", "2026-11-28 09:00", "--json")
+    telecom = explain(*saturday, more=f"{hours}\nsector: telecom")
+    blocking = [reason["rule"] for reason in telecom["reasons"] if reason["blocks"]]
+    assert (telecom["callable"], blocking) == (False, ["br-telecom-hours"])
+    assert (telecom["attempts"]["per_day"], telecom["attempts"]["per_month"]) == (2, 15)
+    assert "br-nao-me-perturbe" in {r["rule"] for r in telecom["reasons"] if r["met"] is None}
+
+    effects = {r["rule"]: r["effect"] for r in explain(*saturday, more=hours)["reasons"]}
+    assert effects["br-telecom-hours"] == effects["br-nao-me-perturbe"] == "duty"
+    bank = explain(*saturday, more=f"{hours}\nsector: bank")
+    named = {reason["rule"] for reason in bank["reasons"]}
+    assert (bank["callable"], "br-nao-me-perturbe" in named) == (True, True)
+    other = explain(*saturday, more=f"{hours}\nsector: other")
+    assert not {"br-telecom-hours", "br-nao-me-perturbe"} & {r["rule"] for r in other["reasons"]}
