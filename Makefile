@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := deploy/requirements-dev.lock
 
-.PHONY: demo test lint types lock clean
+.PHONY: demo test bench lint types lock clean
 .DEFAULT_GOAL := demo
 
 # The environment is built from the hash-pinned lock and is complete only when the stamp is there,
@@ -25,6 +25,18 @@ demo: .venv
 test: .venv lint types
 	$(BIN)/pytest -n 2
 
+# Every contender in one go; BENCH=--quick for the short form, BENCH_SECONDS=30 for longer windows.
+# Celery is one of them where redis-server is present, in an environment of its own.
+bench: .venv
+	@if command -v redis-server >/dev/null; then $(MAKE) --no-print-directory .venv-celery; fi
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+.venv-celery: benchmarks/celery-requirements.lock
+	rm -rf $@
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
 lint: .venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,6 +48,7 @@ types: .venv
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev --output-file $(LOCK) pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file deploy/requirements.lock pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file benchmarks/celery-requirements.lock benchmarks/celery-requirements.in
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-celery .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -20,7 +20,7 @@ from temporalio.client import Client
 from activities.settings import sqlite_url
 from benchmarks.contender import Events, Running
 from benchmarks.load import RAMAL, Load, write_list
-from benchmarks.stage import TOKEN, BenchmarkError, Stage, until_said
+from benchmarks.stage import TOKEN, BenchmarkError, Stage, start_in, until_said
 from benchmarks.temporal_server import temporal_server
 from console import engine
 from store import runs
@@ -38,14 +38,14 @@ calling_hours: always
 """
 
 
-async def import_list(stage: Stage, load: Load) -> dict[str, Any]:
+async def import_list(home: Path, load: Load) -> dict[str, Any]:
     """Write a campaign with its list and import it in a process of its own; return its figures."""
-    file = stage.home / "campaign.yaml"
+    file = home / "campaign.yaml"
     text = CAMPAIGN.format(ramal=RAMAL, channels=load.channels, rate=load.calls_per_second)
-    file.write_text(text, encoding="utf-8")
-    await asyncio.to_thread(write_list, stage.home / "list.csv", load.contacts)
-    command = [sys.executable, "-P", "-m", "benchmarks.loading", str(file), str(store_file(stage))]
-    child = stage.start("import", command, {})
+    await asyncio.to_thread(file.write_text, text, "utf-8")
+    await asyncio.to_thread(write_list, home / "list.csv", load.contacts)
+    command = [sys.executable, "-P", "-m", "benchmarks.loading", str(file), str(store_file(home))]
+    child = start_in(home, "import", command, {})
     try:
         await child.wait(IMPORT_SECONDS)
     finally:
@@ -55,9 +55,9 @@ async def import_list(stage: Stage, load: Load) -> dict[str, Any]:
     return dict(json.loads(child.output().splitlines()[-1]))
 
 
-def store_file(stage: Stage) -> Path:
+def store_file(home: Path) -> Path:
     """Name the store's file."""
-    return stage.home / "store.db"
+    return home / "store.db"
 
 
 class Engine:
@@ -73,7 +73,7 @@ class Engine:
     @asynccontextmanager
     async def running(self, stage: Stage, load: Load) -> AsyncIterator[Running]:
         """Import, start Temporal and a worker, and let the run dial."""
-        imported = await import_list(stage, load)
+        imported = await import_list(stage.home, load)
         async with temporal_server(stage) as server:
             worker = stage.start(
                 "worker",
@@ -81,7 +81,7 @@ class Engine:
                 {
                     "ZENVIA_BASE_URL": stage.url,
                     "ZENVIA_ACCESS_TOKEN": TOKEN,
-                    "DISCADOR_STORE_URL": sqlite_url(store_file(stage)),
+                    "DISCADOR_STORE_URL": sqlite_url(store_file(stage.home)),
                     "DISCADOR_TASK_QUEUE": QUEUE,
                     "TEMPORAL_ADDRESS": server.address,
                 },
@@ -89,7 +89,7 @@ class Engine:
             try:
                 await until_said(worker, "worker_started")
                 client = await Client.connect(server.address, data_converter=DATA_CONVERTER)
-                async with engine.opened(sqlite_url(store_file(stage))) as store:
+                async with engine.opened(sqlite_url(store_file(stage.home))) as store:
                     run = await runs.get_run(store, imported["run"])
                     await engine.begin_dialing(store, client, run, QUEUE)
 

@@ -53,7 +53,7 @@ class Load:
     seconds: float
 
 
-def saturation(seconds: float, contacts: int = 0) -> Load:
+def saturation(seconds: float, *, warm_up: float = 6.0, contacts: int = 0) -> Load:
     """2,000 channels and calls of about one second: the machine is the limit."""
     return Load(
         name="saturation",
@@ -62,13 +62,13 @@ def saturation(seconds: float, contacts: int = 0) -> Load:
         profile=SHORT,
         speed=10.0,
         poll=1.0,
-        contacts=contacts or int(1_500 * (seconds + 12)),
-        warm_up=6.0,
+        contacts=contacts or int(1_500 * (seconds + warm_up + 6)),
+        warm_up=warm_up,
         seconds=seconds,
     )
 
 
-def steady(seconds: float) -> Load:
+def steady(seconds: float, *, warm_up: float = 60.0) -> Load:
     """300 channels and calls of about 30 s: the channels are the limit."""
     return Load(
         name="steady",
@@ -77,8 +77,23 @@ def steady(seconds: float) -> Load:
         profile=LONG,
         speed=1.0,
         poll=2.0,
-        contacts=int(12 * (seconds + 60)) + 300,
-        warm_up=45.0,
+        contacts=int(15 * (seconds + warm_up)) + 600,
+        warm_up=warm_up,
+        seconds=seconds,
+    )
+
+
+def paced(rate: float, seconds: float) -> Load:
+    """Room for more calls than `rate` makes: pacing is the limit."""
+    return Load(
+        name=f"pacing {rate:g}/s",
+        channels=2_000,
+        calls_per_second=rate,
+        profile=SHORT,
+        speed=10.0,
+        poll=1.0,
+        contacts=int(1.2 * rate * (seconds + 20)) + 20,
+        warm_up=2.0,
         seconds=seconds,
     )
 
@@ -99,3 +114,11 @@ def write_list(path: Path, rows: int) -> None:
         for index, number in enumerate(numbers(rows)):
             file.write(f"C{index:07d};({number[:2]}) {number[2:7]}-{number[7:]};A{index % 7};")
             file.write(f"2026-{index % 12 + 1:02d}-{index % 28 + 1:02d}\n")
+
+
+def e164s(path: Path) -> Iterator[str]:
+    """Read the numbers of such a list as the API takes them, one at a time."""
+    with path.open(encoding="utf-8") as file:
+        next(file)
+        for line in file:
+            yield "+55" + "".join(filter(str.isdecimal, line.split(";")[1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,28 @@ def compare(contender: str, load: str, first: Reading, last: Reading) -> Measure
     )
 
 
+async def measure_first(
+    contender: Contender, load: Load, attempts: int, home: Path, say: Say
+) -> Measured:
+    """Measure the first so many attempts of a run, its start included."""
+    say(f"{load.name}: {contender.title}, {load.contacts} contacts: starts")
+    async with open_stage(home, load) as stage, contender.running(stage, load) as running:
+        first = last = told = await read(stage, running)
+        memory: dict[str, list[int]] = {name: [] for name in first.memory}
+        while last.accepted < attempts:
+            await asyncio.sleep(0.5)
+            last = await read(stage, running)
+            for name, size in last.memory.items():
+                memory[name].append(size)
+            if last.at - told.at >= TELL_EVERY:
+                say(f"{load.name}: {load.contacts} contacts: {last.accepted} calls")
+                if last.accepted == told.accepted and last.at - told.at > FIRST_CALL_SECONDS:
+                    raise BenchmarkError(f"{contender.title} stopped at {last.accepted} calls")
+                told = last if last.accepted > told.accepted else told
+        result = compare(contender.title, load.name, first, last)
+        return replace(result, memory=memory, facts=running.facts)
+
+
 async def measure(
     contender: Contender, load: Load, home: Path, say: Say, *, keep_ledger: bool = False
 ) -> Measured:
@@ -126,17 +148,13 @@ async def measure(
                 for name, size in now.memory.items():
                     memory[name].append(size)
         last = await read(stage, running)
+        while last.accepted == first.accepted and last.at - first.at < FIRST_CALL_SECONDS:
+            await asyncio.sleep(0.5)
+            last = await read(stage, running)
         result = compare(contender.title, load.name, first, last)
         for name, size in last.memory.items():
             memory[name].append(size)
         if load.contacts <= last.accepted:
             raise BenchmarkError(f"{contender.title} ran out of its {load.contacts} contacts")
         ledger = await stage.ledger() if keep_ledger else []
-        return Measured(
-            **{
-                **result.__dict__,
-                "memory": memory,
-                "facts": running.facts,
-                "ledger": ledger,
-            }
-        )
+        return replace(result, memory=memory, facts=running.facts, ledger=ledger)

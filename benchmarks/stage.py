@@ -47,9 +47,13 @@ class Stage:
 
     def start(self, name: str, command: list[str], environ: dict[str, str]) -> Child:
         """Start a process of a contender, its output in a file of the stage."""
-        return start_child(
-            name, command, log=self.home / f"{name}.log", environ=plain_environ() | environ
-        )
+        return start_in(self.home, name, command, environ)
+
+
+def start_in(home: Path, name: str, command: list[str], environ: dict[str, str]) -> Child:
+    """Start a process in a plain environment, its output in a file of `home`."""
+    log = home / f"{name.replace(' ', '-')}.log"
+    return start_child(name, command, log=log, environ=plain_environ() | environ)
 
 
 def plain_environ() -> dict[str, str]:
@@ -85,8 +89,7 @@ async def open_stage(home: Path, load: Load) -> AsyncIterator[Stage]:
     profile = _write_profile(home, load)
     command = [sys.executable, "-P", "-m", "sandbox", "--seed", str(SEED), "--token", TOKEN]
     command += ["--speed", f"{load.speed:g}", "--profile", str(profile)]
-    log = home / "sandbox.log"
-    child = start_child("sandbox", command, log=log, environ=plain_environ())
+    child = start_in(home, "sandbox", command, {})
     try:
         await until_said(child, "\n")
         url = json.loads(child.output().splitlines()[0])["url"]

@@ -1,0 +1,59 @@
+"""Every contender runs and prints its figures; how fast is not for a test to say."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.load import e164s, numbers, write_list
+
+ROOT = Path(__file__).parents[2]
+
+
+def bench(*options: str) -> subprocess.CompletedProcess[str]:
+    """Run the benchmark as `make bench` does."""
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *options],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+        cwd=ROOT,
+    )
+
+
+@pytest.mark.timeout(300)
+def test_every_contender_runs(tmp_path: Path) -> None:
+    """Each one dials and has its line; one that cannot run here says what it lacks."""
+    figures = tmp_path / "figures.json"
+    done = bench("--form", "smoke", "--json", str(figures))
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen = json.loads(figures.read_text())
+    expected = {"loop", "samples", "engine"}
+    if not any("Celery" in line for line in seen["left_out"]):
+        expected.add("celery")
+    assert set(seen["saturation"]) == expected
+    for one in seen["saturation"].values():
+        assert one["attempts"] > 0
+        assert one["contender"] in done.stdout
+        assert one["cpu"].keys() >= {"sandbox"}
+    assert all(line in done.stdout for line in seen["left_out"])
+    assert [one["rows"] for one in seen["imports"]] == [300]
+
+
+def test_an_unknown_part_is_named() -> None:
+    """A name that does not exist is an error with the names that do."""
+    done = bench("--parts", "saturatoin")
+    assert done.returncode == 2
+    assert "saturatoin: not one of saturation" in done.stderr
+
+
+def test_every_contender_reads_the_same_list(tmp_path: Path) -> None:
+    """The numbers of a list are different ones, and are read back as the API takes them."""
+    file = tmp_path / "list.csv"
+    write_list(file, 5_000)
+    read = list(e164s(file))
+    assert read == [f"+55{number}" for number in numbers(5_000)]
+    assert len(set(read)) == 5_000
