@@ -25,6 +25,7 @@ from campaigns.attempts import Ended
 from campaigns.definition import Campaign
 from campaigns.keys import fill, tags_with
 from campaigns.numbers import PhoneNumber, may_be_dialed, normalise
+from campaigns.period import Period
 from store import placing, reserving, runs, tracking
 from store.engine import Store
 from store.pacing import SPACING, Pace
@@ -61,6 +62,8 @@ class Plan:
     gate: Gate
     connect_to: str
     track: TrackRules
+    starts_at: float | None = None
+    ends_at: float | None = None
 
     @property
     def horizon(self) -> float:
@@ -133,6 +136,7 @@ class DialingActivities:
             return known
         total = self._http_total
         call = definition.call
+        period = Period.of(definition.schedule)
         plan = Plan(
             definition=definition,
             version=version,
@@ -146,6 +150,8 @@ class DialingActivities:
                 max_ring=call.max_ring.total_seconds() if call.max_ring else None,
                 max_duration=call.max_duration.total_seconds() if call.max_duration else None,
             ),
+            starts_at=period.starts_at.timestamp() if period.starts_at else None,
+            ends_at=period.ends_at.timestamp() if period.ends_at else None,
         )
         self._plans[run_id] = plan
         return plan
@@ -214,6 +220,8 @@ class _Turn:
             purpose=definition.purpose.value,
             horizon=plan.horizon,
             gate=plan.gate,
+            starts_at=plan.starts_at,
+            ends_at=plan.ends_at,
         )
         tracker = self._owner.tracker(request.run, request.lane, plan.track)
         placing_task = asyncio.create_task(self._place(plan, reservation))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from campaigns.areas import is_area_code
+from campaigns.attempts import Outcome
 from campaigns.caps import LONGEST, Caps, check, local_zone
 from campaigns.definition import Campaign
 from campaigns.explain import HoursOracle, Terms
 from campaigns.numbers import may_be_dialed
+from campaigns.period import Period
+from campaigns.verdict import END_AT
 from store.reserving import Candidate, GateAnswer
 
 FOREVER = 4_000_000_000.0
@@ -29,7 +32,9 @@ class CampaignGate:
     def __init__(self, definition: Campaign, *, loopback: bool) -> None:
         self._always = definition.calling_hours == "always"
         self._loopback = loopback
-        self._oracle = HoursOracle(Terms.of(definition))
+        terms = Terms.of(definition)
+        self._oracle = HoursOracle(terms)
+        self._asks = not self._always or terms.period != Period()
         contact, number = definition.limits.per_contact, definition.limits.per_number
         self._contact_caps = Caps(
             per_day=contact.per_day,
@@ -45,21 +50,27 @@ class CampaignGate:
             self.history = 0.0
 
     def __call__(self, candidate: Candidate, now: float, /) -> GateAnswer:
-        """Judge a candidate: never-dial first, then the hours, then the caps."""
+        """Judge a candidate: never-dial first, then the period and the hours, then the caps."""
         if not may_be_dialed(candidate.e164):
             return _CLOSED
-        until = None
-        if not self._always:
-            verdict = self._oracle.at_seconds(candidate.e164[3:5], now, candidate.kind)
-            if not verdict.callable:
-                wait = None if verdict.next is None else verdict.next.timestamp()
-                return GateAnswer(allowed=False, wait_until=wait, why=verdict.why)
-            if verdict.callable_until is not None:
-                until = verdict.callable_until.timestamp()
-        elif not self._loopback:
+        if self._always and not self._loopback:
             return GateAnswer(
                 allowed=False, wait_until=now + LOOK_AGAIN, why="always_needs_loopback"
             )
+        until = None
+        if self._asks:
+            verdict = self._oracle.at_seconds(candidate.e164[3:5], now, candidate.kind)
+            if not verdict.callable:
+                wait = None if verdict.next is None else verdict.next.timestamp()
+                over = wait is None and verdict.why == END_AT
+                return GateAnswer(
+                    allowed=False,
+                    wait_until=wait,
+                    why=verdict.why,
+                    outcome=Outcome.EXPIRED if over else Outcome.NOT_ALLOWED,
+                )
+            if verdict.callable_until is not None:
+                until = verdict.callable_until.timestamp()
         if not self.history:
             return GateAnswer(until=until)
         zone = local_zone(candidate.e164)

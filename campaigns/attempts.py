@@ -35,6 +35,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
     SUPPRESSED = "suppressed"
     NOT_ALLOWED = "not_allowed"
+    EXPIRED = "expired"
     OTHER = "other"
 
 

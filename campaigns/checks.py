@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from campaigns.definition import Call, DialList, Limits, RetryRule
+from campaigns import cron
+from campaigns.definition import Call, DialList, Limits, RetryRule, Schedule
 from campaigns.numbers import PhoneNumber, RejectedNumber, normalise
+from campaigns.period import Period
 from campaigns.sections import Sections
 
 Path = tuple[str | int, ...]
@@ -39,6 +41,8 @@ def findings(sections: Sections) -> Iterator[Finding]:
         yield from _call(sections.call)
     if sections.dial_list is not None:
         yield from _dial_list(sections.dial_list)
+    if sections.schedule is not None:
+        yield from _schedule(sections.schedule)
     yield from _retry(sections.retry, sections.limits)
 
 
@@ -109,6 +113,27 @@ def _dial_list(dial_list: DialList) -> Iterator[Finding]:
     ):
         yield Finding(
             ("dial_list", "default_ddd"), "no place in Brazil has this area code", "bad_area_code"
+        )
+
+
+def _schedule(schedule: Schedule) -> Iterator[Finding]:
+    try:
+        period = Period.of(schedule)
+    except (ValueError, OverflowError):
+        period = Period()  # the zone is not known, which is told elsewhere, or the year is absurd
+    if period.is_empty:
+        yield Finding(("schedule", "end_at"), "this is not after `start_at`", "ends_before_start")
+    if schedule.repeat is None:
+        return
+    wrong = cron.mistake(schedule.repeat)
+    if wrong is not None:
+        yield Finding(("schedule", "repeat"), wrong, "bad_cron")
+    elif cron.limits_both_days(schedule.repeat):
+        yield Finding(
+            ("schedule", "repeat"),
+            "this names days of the month and of the week: it starts only where both fit",
+            "both_days",
+            "warning",
         )
 
 

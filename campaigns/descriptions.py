@@ -130,11 +130,17 @@ DESCRIPTIONS: Final = MappingProxyType(
             "Instead of dialing again: go to the contact's next number, stop, or suppress the"
             " number as well."
         ),
-        "schedule": "When the campaign starts by itself.",
-        "schedule.start_at": "Not before this time.",
-        "schedule.end_at": "Not after this time.",
-        "schedule.repeat": "A cron line of five fields: minute, hour, day, month, weekday.",
-        "schedule.timezone": "The zone in which these times are meant.",
+        "schedule": "When the campaign may call at all, and when it starts by itself.",
+        "schedule.start_at": "No attempt starts before this time.",
+        "schedule.end_at": (
+            "No attempt, retry included, starts after this time; who is still due ends as"
+            " `expired`."
+        ),
+        "schedule.repeat": (
+            "A cron line of five fields (minute, hour, day, month, weekday), for `discador schedule"
+            " create`: each time the list is read anew and a new run starts."
+        ),
+        "schedule.timezone": "The zone in which these times are meant, unless they have an offset.",
         "suppression": "Lists of numbers not to call, beside those of the account.",
         "suppression.files": (
             "CSV or XLSX files with a column `number`, read when the campaign starts and for this"

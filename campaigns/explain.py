@@ -49,6 +49,9 @@ class HoursOracle:
         self._calendar = calendar or _calendar(self.packs.holidays())
         self._clocks = _CLOCKS if clocks is None else clocks
         self._overrides = {override.rule: override.reason for override in terms.overrides}
+        period = terms.period
+        self._begins = None if period.starts_at is None else to_microseconds(period.starts_at)
+        self._ends = None if period.ends_at is None else to_microseconds(period.ends_at)
         self._by_code: dict[tuple[str, NumberKind], Timeline[Verdict]] = {}
         self._by_place: dict[_Place, Timeline[Verdict]] = {}
 
@@ -92,7 +95,7 @@ class HoursOracle:
         for rule in self._applied(self.packs.rules("unwritten"), place):
             if rule.limit is not None and rule.in_force(day):
                 limits = limits.tightened(rule.limit)
-        limits = limits.model_copy(update=written.model_dump(exclude_none=True))
+        limits = limits.model_copy(update={k: v for k, v in written if v is not None})
         for rule in self._applied(self.packs.rules(), place):
             if rule.limit is not None and rule.in_force(day) and rule.id not in self._overrides:
                 limits = limits.tightened(rule.limit)
@@ -130,7 +133,13 @@ class HoursOracle:
             for zone in (*place.zones, *(zone for rule in rules for zone in rule.zones)):
                 self._clocks.zone(zone)
             timeline = Timeline(
-                rules, self._clocks, place.zones, self.terms.margin, partial(self._verdict, place)
+                rules,
+                self._clocks,
+                place.zones,
+                self.terms.margin,
+                partial(self._verdict, place),
+                begins=self._begins,
+                ends=self._ends,
             )
             self._by_place[place] = timeline
         if not (ufs or zones):
@@ -207,15 +216,19 @@ class HoursOracle:
     # -- words ---------------------------------------------------------------------------------
 
     def _verdict(self, place: _Place, stretch: Stretch) -> Verdict:
+        zone = place.zones[0]
+        edge = self._edge(stretch, zone)
         if self.terms.hours == "always":
-            chain: tuple[Reason, ...] = (reasons.NO_LIMIT,)
+            own = [] if edge else reasons.own_period(self.terms, zone)
+            chain: tuple[Reason, ...] = (*edge, *own, reasons.NO_LIMIT)
         else:
-            day = self._clocks.part_at(place.zones[0], stretch.start).day
+            day = self._clocks.part_at(zone, stretch.start).day
             blocking = [self._blocking(shut) for shut in stretch.closed]
             blocking.sort(key=lambda reason: reason.effect != "deny")
-            if not stretch.open and not blocking:
+            if not (stretch.open or blocking or stretch.edge in {"start", "over"}):
                 blocking.append(reasons.too_late(self.terms.margin))
                 blocking += [self._blocking(shut) for shut in stretch.shutting]
+            blocking = [*edge, *blocking]
             blocked = {reason.rule for reason in blocking}
             standing = (r for r in self._standing(place, day) if r.rule not in blocked)
             chain = (*blocking, *standing)
@@ -227,6 +240,17 @@ class HoursOracle:
             versions=self.versions,
         )
 
+    def _edge(self, stretch: Stretch, zone: str) -> list[Reason]:
+        """Say which edge of the campaign's own period forbids a call, if one does."""
+        starts_at, ends_at = self.terms.period.starts_at, self.terms.period.ends_at
+        if stretch.edge == "start" and starts_at is not None:
+            return [reasons.not_yet(starts_at, zone)]
+        if stretch.edge == "over" and ends_at is not None:
+            return [reasons.over(ends_at, zone)]
+        if stretch.edge == "end" and ends_at is not None:
+            return [reasons.ends_first(ends_at, zone)]
+        return []
+
     def _blocking(self, shut: Shut) -> Reason:
         return reasons.blocking(self._rules_by_id.get(shut[0].id), shut)
 
@@ -235,7 +259,8 @@ class HoursOracle:
         if self.terms.hours == "always":
             return []
         own = self._own_hours()
-        chain = [] if own is None else [reasons.own_hours(own)]
+        chain = reasons.own_period(self.terms, place.zones[0])
+        chain += [] if own is None else [reasons.own_hours(own)]
         chain += [
             reasons.link(rule, day, self.terms)
             for rule in self.packs.rules("unwritten")

@@ -12,7 +12,7 @@ from typing import Any, Final
 #: Paths of keys; `*` stands for any item of a list.
 NOT_YET: Final[tuple[tuple[str, ...], ...]] = (
     ("pacing", "priority"),
-    ("schedule",),
+    ("schedule", "repeat"),
 )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
+from campaigns.clocks import packaged_zone
 from campaigns.opening import CallingHours
 from campaigns.packs import Requirement, Rule, describe_hours, describe_limits
 from campaigns.timeline import Shut
-from campaigns.verdict import ALWAYS, MARGIN, OWN_HOURS, Reason, Terms
+from campaigns.verdict import ALWAYS, END_AT, MARGIN, OWN_HOURS, START_AT, Reason, Terms
 
 _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _OWN: Final = "the campaign's own rule"
@@ -20,6 +21,44 @@ NO_LIMIT: Final = Reason(
     blocks=False,
     effect="always",
 )
+
+
+def not_yet(starts_at: datetime, zone: str) -> Reason:
+    """Say that the campaign's own start has not come."""
+    return _period(START_AT, f"The campaign starts at {_written(starts_at, zone)}.", blocks=True)
+
+
+def over(ends_at: datetime, zone: str) -> Reason:
+    """Say that the campaign's own end has passed."""
+    return _period(END_AT, f"The campaign ended at {_written(ends_at, zone)}.", blocks=True)
+
+
+def ends_first(ends_at: datetime, zone: str) -> Reason:
+    """Say that the campaign ends before a call may start again."""
+    text = f"The campaign ends at {_written(ends_at, zone)}, before a call may start again."
+    return _period(END_AT, text, blocks=True)
+
+
+def own_period(terms: Terms, zone: str) -> list[Reason]:
+    """Say the edges that the campaign writes."""
+    starts_at, ends_at = terms.period.starts_at, terms.period.ends_at
+    chain = []
+    if starts_at is not None:
+        text = f"The campaign calls from {_written(starts_at, zone)} on."
+        chain.append(_period(START_AT, text, blocks=False))
+    if ends_at is not None:
+        text = f"The campaign calls until {_written(ends_at, zone)}."
+        chain.append(_period(END_AT, text, blocks=False))
+    return chain
+
+
+def _period(rule: str, text: str, *, blocks: bool) -> Reason:
+    return Reason(rule=rule, law=_OWN, text=text, blocks=blocks, effect="period")
+
+
+def _written(at: datetime, zone: str) -> str:
+    """Write an instant on the clock of a zone."""
+    return f"{at.astimezone(packaged_zone(zone)):%Y-%m-%d %H:%M %z}"
 
 
 def too_late(margin: timedelta) -> Reason:

@@ -23,6 +23,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST = timedelta(days=3650)
+_YEARS = range(2000, 2200)
 
 
 class Frozen(BaseModel):
@@ -91,8 +92,10 @@ def _date(value: Any) -> Any:
 def _instant(value: Any) -> Any:
     if isinstance(value, str) and _INSTANT.fullmatch(value):
         with suppress(ValueError):
-            return datetime.fromisoformat(value)
+            value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
+        if value.year not in _YEARS:
+            raise PydanticCustomError("bad_date", "a year from 2000 to 2199 is needed here")
         return value
     raise PydanticCustomError("bad_date", 'a date and time is written "2026-12-01 09:00"')
 

@@ -7,7 +7,16 @@ from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from campaigns.definition import Call, CallingHours, Campaign, DialList, Limits, Purpose, RetryRule
+from campaigns.definition import (
+    Call,
+    CallingHours,
+    Campaign,
+    DialList,
+    Limits,
+    Purpose,
+    RetryRule,
+    Schedule,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +28,7 @@ class Sections:
     call: Call | None = None
     calling_hours: CallingHours | Literal["always"] | None = None
     limits: Limits | None = None
+    schedule: Schedule | None = None
     retry: tuple[RetryRule | None, ...] = ()
     loopback: bool = False
 
@@ -36,7 +46,7 @@ _STAND_INS: Final[dict[str, dict[str, Any]]] = {
 def read_sections(data: dict[str, Any], *, loopback: bool) -> Sections:
     """Read each section by itself, so that the checks run on all that is right."""
     read: dict[str, Any] = {"retry": _rules(data.get("retry", ()))}
-    for name in ("purpose", "dial_list", "call", "calling_hours", "limits"):
+    for name in ("purpose", "dial_list", "call", "calling_hours", "limits", "schedule"):
         field = Campaign.model_fields[name]
         adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
         given = data.get(name, {} if name in _STAND_INS else field.get_default())

@@ -57,6 +57,12 @@ suppression:                       # who must not be called, beside `discador su
   # files: nao-ligar.csv           # CSV or XLSX with a column `number`, for this campaign alone
   max_age: 7d                      # of registries that the law requires
 
+schedule:                          # when it may call at all
+  timezone: America/Sao_Paulo      # of these times
+  # start_at: "2026-12-01 09:00"
+  # end_at: "2026-12-18 20:00"     # no attempt after it; who is still due ends as expired
+  # repeat: "0 9 * * 1-5"          # for `discador schedule create`: a new run each time
+
 reconcile: {quiet: 2m, then: requeue}          # an answer that was lost is never guessed
 
 retry:                             # the first rule that matches acts; without one it is final

@@ -4,7 +4,8 @@ A `Timeline` belongs to one set of hours rules, one margin and the zones of one 
 of its boundaries (an edge of any rule's hours, a local midnight, the last start that still ends in
 time) nothing changes, so the answer of a stretch is worked out once and then found by bisection.
 
-A call may start at `t` if all rules are open at `t` and stay open until `t` + margin.
+A call may start at `t` if all rules are open at `t` and stay open until `t` + margin, and `t` is
+neither before the campaign's own start nor after its own end.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from campaigns.clocks import DAY, Clocks, Part, Span, intersect, merge, to_instant
 from campaigns.opening import CallingHours, Window
@@ -75,6 +76,8 @@ class Stretch(NamedTuple):
     `next` is the next instant at which one may start, where none may now (None: never). `closed`
     are the rules that are shut, each with the local day and zone in which it is. Where none is and
     no call may start, the margin forbids it: `shutting` are the rules that a call would run into.
+    `edge` is the edge of the campaign's own period that forbids it: `start` where it has not begun,
+    `over` where it has ended, `end` where it ends before the hours open again.
     """
 
     start: int
@@ -83,6 +86,7 @@ class Stretch(NamedTuple):
     next: int | None
     closed: tuple[Shut, ...] = ()
     shutting: tuple[Shut, ...] = ()
+    edge: Literal["", "start", "over", "end"] = ""
 
 
 class _Day(Generic[T]):
@@ -108,12 +112,17 @@ class Timeline(Generic[T]):
         zones: Sequence[str],
         margin: timedelta,
         answer: Callable[[Stretch], T],
+        *,
+        begins: int | None = None,
+        ends: int | None = None,
     ) -> None:
         self._rules = tuple(rules)
         self._zones = tuple({*zones, *(zone for rule in rules for zone in rule.zones)})
         self._clocks = clocks
         self._margin = max(1, margin // timedelta(microseconds=1))  # the close itself is closed
         self._answer = answer
+        self._begins = begins
+        self._ends = ends
         self._blocks: dict[int, tuple[Span, ...]] = {}
         self._days: dict[int, _Day[T]] = {}
 
@@ -130,6 +139,27 @@ class Timeline(Generic[T]):
 
     def stretch(self, at: int) -> Stretch:
         """Work out what holds at an instant, and until when."""
+        if self._ends is not None and at > self._ends:
+            return Stretch(at, False, None, None, edge="over")
+        if self._begins is not None and at < self._begins:
+            first = self._hours(self._begins)
+            opens = self._begins if first.open else first.next
+            return self._until_the_end(Stretch(at, False, None, opens, edge="start"))
+        return self._until_the_end(self._hours(at))
+
+    def _until_the_end(self, stretch: Stretch) -> Stretch:
+        """Cut what the hours allow at the campaign's own end."""
+        if self._ends is None:
+            return stretch
+        if stretch.open:
+            last = self._ends if stretch.last is None else min(stretch.last, self._ends)
+            return stretch._replace(last=last)
+        if stretch.next is not None and stretch.next > self._ends:
+            return stretch._replace(next=None, edge="end")
+        return stretch
+
+    def _hours(self, at: int) -> Stretch:
+        """Work out what the rules say of an instant, whatever the campaign's own period."""
         last = following = closes = None
         is_open = False
         for start, end in self._ahead(at):
@@ -166,6 +196,10 @@ class Timeline(Generic[T]):
             for zone in rule.zones:
                 for span in _spans(rule, self._clocks.parts(zone, utc_day)):
                     bounds.update(span)
+        if self._begins is not None:
+            bounds.add(self._begins)
+        if self._ends is not None:
+            bounds.add(self._ends + 1)
         for start, close in self._ahead(begin):
             if start >= end + self._margin or close is None:
                 break

@@ -11,6 +11,7 @@ from campaigns.calendar import DataVersions
 from campaigns.definition import Campaign, RuleOverride, Sector
 from campaigns.opening import CallingHours
 from campaigns.packs import AttemptLimits, Automation, Cause, Confidence, NumberKind
+from campaigns.period import Period
 from campaigns.scalars import Frozen
 
 DEFAULT_MARGIN: Final = timedelta(minutes=5)
@@ -20,6 +21,8 @@ the close of the hours."""
 OWN_HOURS: Final = "calling-hours"
 MARGIN: Final = "margin"
 ALWAYS: Final = "always"
+START_AT: Final = "start-at"
+END_AT: Final = "end-at"
 
 
 class Terms(Frozen):
@@ -27,7 +30,7 @@ class Terms(Frozen):
 
     `hours` None means that nothing was written: the polite profile holds. `registries` are the
     names of suppression lists at hand and fresh enough, None where nobody has looked. `limits` are
-    the caps as written.
+    the caps as written. `period` is when the campaign may call at all.
     """
 
     purpose: Cause
@@ -39,6 +42,7 @@ class Terms(Frozen):
     registries: frozenset[str] | None = None
     sector: Sector | None = None
     limits: AttemptLimits = AttemptLimits()
+    period: Period = Period()
 
     @classmethod
     def of(cls, campaign: Campaign, registries: Iterable[str] | None = None) -> Terms:
@@ -56,6 +60,7 @@ class Terms(Frozen):
             limits=AttemptLimits(
                 per_day=written.per_day, per_month=written.per_month, min_gap=written.min_gap
             ),
+            period=Period.of(campaign.schedule),
         )
 
 
@@ -80,7 +85,16 @@ class Reason(Frozen):
     text: str
     blocks: bool
     effect: Literal[
-        "hours", "margin", "deny", "require", "limit", "duty", "override", "expired", "always"
+        "hours",
+        "margin",
+        "period",
+        "deny",
+        "require",
+        "limit",
+        "duty",
+        "override",
+        "expired",
+        "always",
     ]
     confidence: Confidence | None = None
     met: bool | None = None
@@ -89,9 +103,10 @@ class Reason(Frozen):
 class Verdict(Frozen):
     """The decision. Instants are UTC.
 
-    `callable_until` is the last instant at which the call may start, the margin taken off; None
-    where it may not be called, or where no end is in sight. `next` is the next instant at which it
-    may, where it may not now; None where it may, or never will. The reasons that block come first.
+    `callable_until` is the last instant at which the call may start, the margin of the hours taken
+    off; None where it may not be called, or where no end is in sight. `next` is the next
+    instant at which it may, where it may not now; None where it may, or never will. The reasons
+    that block come first.
     """
 
     callable: bool

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -97,7 +98,16 @@ def state_line(progress: Progress) -> str:
     """Write the run's state, and why where there is a reason."""
     run = progress.run
     state = run.state if run.state in {"stopping", "preparing"} else run.status
+    if state == "running" and progress.waits_until is not None:
+        return f"waits for its start at {local_time(progress.waits_until)}"
     return f"{state}: {run.reason}" if run.reason else state
+
+
+def local_time(at: float | None) -> str:
+    """Write an instant on the clock of this machine."""
+    if at is None:
+        return "-"
+    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def plain_line(progress: Progress, pace: Pace, elapsed: float) -> str:
@@ -111,7 +121,7 @@ def plain_line(progress: Progress, pace: Pace, elapsed: float) -> str:
         f"{progress.placed} calls",
         outcomes_line(progress.by_outcome),
     ]
-    if progress.run.state != "running":
+    if progress.run.state != "running" or progress.waits_until is not None:
         parts.insert(1, state_line(progress))
     elif left is not None and progress.done < progress.run.total:
         parts.append(f"about {span(left)} left")

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from temporalio.envconfig import ClientConnectConfig
 from activities.settings import Settings, sqlite_url
 from campaigns.contacts import ContactRow
 from campaigns.definition import Campaign
+from campaigns.period import Period
 from console import engine
 from console.embedded import SandboxOptions, Stack, StackError, StackOptions, embedded_stack
 from console.failures import CommandError
@@ -87,8 +89,20 @@ def read_definition(terminal: Terminal, path: Path, *, loopback: bool) -> Campai
     for problem in checked.problems:
         terminal.note(problem.render())
     assert checked.campaign is not None
+    refuse_if_over(checked.campaign)
     next(engine.list_rows(checked.campaign, path))
     return checked.campaign
+
+
+def refuse_if_over(campaign: Campaign) -> None:
+    """Raise `CommandError` for a campaign whose own end has passed; nobody could be called."""
+    ends_at = Period.of(campaign.schedule).ends_at
+    if ends_at is not None and ends_at <= datetime.now(UTC):
+        assert campaign.schedule is not None
+        raise CommandError(
+            f"{campaign.campaign} ended at {campaign.schedule.end_at:%Y-%m-%d %H:%M} "
+            "(schedule.end_at), so nobody may be called. Nothing was started."
+        )
 
 
 def _refuse_what_cannot_run(target: Target, sandbox: SandboxOptions | None) -> None:

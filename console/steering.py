@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from socket import gethostname
 
@@ -16,7 +15,7 @@ from rich.table import Table
 
 from console import engine
 from console.failures import CommandError
-from console.progress import outcomes_line, state_line
+from console.progress import local_time, outcomes_line, state_line
 from console.report import print_report, show_rows, write_json
 from console.stackfile import HOME
 from console.target import Target
@@ -91,7 +90,7 @@ async def _overview(known: list[Known]) -> Table:
             f"{progress.done} of {one.run.total}",
             str(progress.live),
             str(progress.placed),
-            _local_time(one.run.started_at),
+            local_time(one.run.started_at),
         )
     return table
 
@@ -105,17 +104,13 @@ def _details(progress: Progress) -> list[str]:
         f"contacts   {progress.done} of {run.total} done, {run.rejected} rows rejected",
         f"outcomes   {outcomes_line(progress.by_outcome)}",
         f"calls      {progress.placed}, {progress.live} live",
-        f"started    {_local_time(run.started_at)}",
+        f"started    {local_time(run.started_at)}",
     ]
     if run.ended_at is not None:
-        lines.append(f"ended      {_local_time(run.ended_at)}")
+        lines.append(f"ended      {local_time(run.ended_at)}")
+    elif progress.ends_at is not None:
+        lines.append(f"ends       {local_time(progress.ends_at)} at the latest (schedule.end_at)")
     return lines
-
-
-def _local_time(at: float | None) -> str:
-    if at is None:
-        return "-"
-    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 async def change(

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import func, select, true
 
 from campaigns.definition import Frozen
+from campaigns.period import Period
 from store.engine import Store
-from store.runs import PublicStatus, Run, get_run
+from store.runs import PublicStatus, Run, get_definition, get_run
 from store.schema import attempts, contacts, rejected_rows, tallies
 
 DUE = "due"
@@ -54,13 +55,18 @@ class Report(Frozen):
 
 
 class Progress(Frozen):
-    """A run at a glance, cheap at any size."""
+    """A run at a glance, cheap at any size.
+
+    `waits_until` is the campaign's own start while that has not come, `ends_at` its own end.
+    """
 
     run: Run
     done: int
     live: int
     placed: int
     by_outcome: dict[str, int]
+    waits_until: float | None = None
+    ends_at: float | None = None
 
 
 class RowNote(Frozen):
@@ -81,6 +87,9 @@ def _iso(at: float | None) -> str | None:
 async def progress(store: Store, run_id: str) -> Progress:
     """Return how far a run is, from the lanes' tallies."""
     run = await get_run(store, run_id)
+    definition, _ = await get_definition(store, run_id)
+    period = Period.of(definition.schedule)
+    starts_at = period.starts_at.timestamp() if period.starts_at else 0.0
     async with store.read() as connection:
         sums = {
             row.name: row.total
@@ -110,6 +119,8 @@ async def progress(store: Store, run_id: str) -> Progress:
         live=live.get("placed", 0) + live.get("posting", 0),
         placed=ended + live.get("placed", 0),
         by_outcome=dict(sorted(outcomes.items())),
+        waits_until=starts_at if run.is_open and starts_at > store.now() else None,
+        ends_at=period.ends_at.timestamp() if period.ends_at else None,
     )
 
 

@@ -19,6 +19,7 @@ from campaigns.definition import Frozen
 from campaigns.keys import attempt_key
 from store import dead
 from store.engine import Store
+from store.expiring import expire
 from store.pacing import Pace, pace_of
 from store.runs import RunState
 from store.schema import (
@@ -62,13 +63,15 @@ class GateAnswer(Frozen):
     """Whether a candidate may be called now.
 
     `until` is the last instant at which the call may start (None: no limit). Where it may not be
-    called, `wait_until` is when to ask again, or None for never; `why` is a short code.
+    called, `wait_until` is when to ask again, or None for never; `why` is a short code, and
+    `outcome` what the contact ends with if it has no further number.
     """
 
     allowed: bool = True
     until: float | None = None
     wait_until: float | None = None
     why: str = ""
+    outcome: Outcome = Outcome.NOT_ALLOWED
 
 
 class Gate(Protocol):
@@ -237,12 +240,15 @@ async def settle_and_reserve(
     purpose: str,
     horizon: float,
     gate: Gate,
+    starts_at: float | None = None,
+    ends_at: float | None = None,
 ) -> Reservation:
     """Settle what was decided, then reserve who is next, in one transaction.
 
     Reserves at most what pacing sends within `horizon` seconds and what the channels leave free.
     The same token returns the same attempts, as far as they are still to be posted; reserved rows
-    of older tokens of the lane are given back first. Only a `running` run reserves.
+    of older tokens of the lane are given back first. Only a `running` run reserves, from
+    `starts_at` on and until `ends_at`; who is still due then, or due only later, is `expired`.
     """
     async with store.write() as connection:
         run = await lock_account(connection, run_id)
@@ -268,7 +274,8 @@ async def settle_and_reserve(
         ).all()
         keys = [row.key for row in mine if row.state == "reserved"]
         limited = bool(keys)
-        if not mine and run.state == "running":
+        in_time = (starts_at is None or now >= starts_at) and (ends_at is None or now < ends_at)
+        if not mine and run.state == "running" and in_time:
             free = await _free_channels(connection, run_id, run, channels)
             slots = pace.slots_within(horizon, now)
             want, limited = min(free, slots), slots < free
@@ -291,6 +298,8 @@ async def settle_and_reserve(
                 keys += taken
                 if not found:
                     break
+        if ends_at is not None:
+            await expire(store, connection, run_id, lane, run=run, ends_at=ends_at, now=now)
         next_due = (
             await connection.execute(
                 select(func.min(contacts.c.due_at)).where(
@@ -300,6 +309,10 @@ async def settle_and_reserve(
                 )
             )
         ).scalar()
+        if next_due is not None and starts_at is not None:
+            next_due = max(next_due, starts_at)
+        if next_due is not None and ends_at is not None:
+            next_due = min(next_due, ends_at)  # the lane looks again when there is nothing to wait
     return Reservation(
         state=run.state,
         reason=run.reason,
@@ -405,7 +418,7 @@ async def _reserve_round(
         elif answer.wait_until is not None:
             waiting.append({"b_n": row.n, "b_due_at": answer.wait_until, "why": answer.why})
         else:
-            blocked.append((row, Outcome.NOT_ALLOWED, answer.why))
+            blocked.append((row, answer.outcome, answer.why))
     keys = await _insert_attempts(store, connection, run_id, allowed, now)
     if waiting:
         await _make_wait(connection, run_id, run.rules_version, waiting, now)

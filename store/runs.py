@@ -277,9 +277,11 @@ async def close(store: Store, run_id: str) -> Run:
             if held:
                 raise RunError(f"run {run_id} still has {held} attempts under way")
             state: RunState = "completed"
+            reason = ""  # why it was paused is no reason for its end
             if run.state == "stopping":
                 state = "failed" if run.ends_as == "failed" else "stopped"
-            await _write_state(connection, run_id, state, run.reason, now, ended_at=now)
+                reason = run.reason
+            await _write_state(connection, run_id, state, reason, now, ended_at=now)
     return await get_run(store, run_id)
 
 

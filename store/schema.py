@@ -203,13 +203,20 @@ decisions = Table(
     Column("attempt", Text),
     Column("at", Double, nullable=False),
     Column(
-        "what", Text, nullable=False, comment="retry, next_number, final, wait, blocked, forgiven"
+        "what",
+        Text,
+        nullable=False,
+        comment="retry, next_number, final, wait, blocked, forgiven, expired",
     ),
     Column("outcome", Text),
     Column("why", Text, nullable=False),
     Column("rule", Integer),
     Column("rules_version", Integer, nullable=False),
-    Column("until", Double, comment="for retry and wait: when the contact is due again"),
+    Column(
+        "until",
+        Double,
+        comment="retry, wait: when the contact is due again; expired: when the campaign ended",
+    ),
 )
 Index("ix_decisions_contact", decisions.c.run_id, decisions.c.n)
 

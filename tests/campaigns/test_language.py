@@ -34,11 +34,12 @@ call: {connect_to: "4000"}
 
 #: Problems that need more than the text of the file, or places that a schema cannot see.
 BEYOND_A_SCHEMA = (
-    "always_needs_loopback bad_area_code bad_bina bad_connect_to bad_tags bad_zone column_twice"
-    " day_twice duplicate_key empty_list missing_column missing_list missing_sheet never_dial"
-    " never_open not_a_table not_yet number_in_tags shadowed_rule unknown_rule unreadable_encoding"
-    " unreadable_list voicemail_leg alias empty_value syntax encoding tag two_files bad_key"
-    " bad_date bad_duration bad_hours empty_file"
+    "always_needs_loopback bad_area_code bad_bina bad_connect_to bad_cron bad_tags bad_zone"
+    " both_days column_twice day_twice duplicate_key empty_list ends_before_start"
+    " missing_column missing_list missing_sheet never_dial never_open not_a_table not_yet"
+    " number_in_tags shadowed_rule unknown_rule unreadable_encoding unreadable_list"
+    " voicemail_leg alias empty_value syntax encoding tag two_files bad_key bad_date"
+    " bad_duration bad_hours empty_file"
 )
 
 #: Codes that no golden case can show: they are about the campaign file itself.

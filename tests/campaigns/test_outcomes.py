@@ -199,6 +199,7 @@ def test_any_finished_call_has_one_outcome_that_a_call_can_have(facts: CallFacts
         Outcome.UNKNOWN,
         Outcome.SUPPRESSED,
         Outcome.NOT_ALLOWED,
+        Outcome.EXPIRED,
     }
 
 

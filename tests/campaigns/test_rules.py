@@ -277,6 +277,11 @@ def test_collections_in_rio_need_a_recording_before_they_start() -> None:
         (Terms(purpose="sales", limits=AttemptLimits(per_day=9)), "61", "3 a day, 3 a week"),
         (Terms(purpose="sales", limits=AttemptLimits(per_day=1)), "61", "1 a day, 3 a week"),
         (Terms(purpose="sales", hours="always"), "61", "no cap"),
+        (
+            Terms(purpose="survey", limits=AttemptLimits(per_day=2, min_gap=timedelta(minutes=30))),
+            "11",
+            "2 a day, 3 a week, 15 a month, 0.5 h apart",
+        ),
     ],
 )
 def test_caps_are_written_else_polite_and_packs_narrow_them(

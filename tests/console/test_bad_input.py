@@ -42,6 +42,16 @@ def test_every_mistake_of_a_file_is_told_with_its_place(newcomer: Newcomer) -> N
     _nothing_was_stored(newcomer)
 
 
+def test_a_campaign_whose_end_has_passed_is_not_started(newcomer: Newcomer) -> None:
+    """It could call nobody, and says so before anything is started or stored."""
+    file = newcomer.campaign()
+    with file.open("a", encoding="utf-8") as text:
+        text.write('schedule: {end_at: "2026-01-05 18:00"}\n')
+    told = _told(newcomer, "run", str(file), "--sandbox", code=1)
+    assert "ended at 2026-01-05 18:00" in told
+    _nothing_was_stored(newcomer)
+
+
 @pytest.mark.parametrize("command", ["run", "validate"])
 def test_a_missing_list_is_told(newcomer: Newcomer, command: str) -> None:
     """The list that is named and not there is named in the answer."""

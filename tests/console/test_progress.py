@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from console.progress import Display, Pace, outcomes_line, panel, plain_line, span
+from console.progress import (
+    Display,
+    Pace,
+    local_time,
+    outcomes_line,
+    panel,
+    plain_line,
+    span,
+    state_line,
+)
 from store.reporting import Progress
 from store.runs import Run
 
@@ -47,6 +56,13 @@ def test_lengths_of_time_are_written_as_people_read_them() -> None:
         "3 h 05 min",
         "2 d 4 h",
     ]
+
+
+def test_a_run_that_waits_for_its_start_says_until_when() -> None:
+    """It runs, and yet nobody is called: the line says why."""
+    waiting = _progress(0, 0).model_copy(update={"waits_until": 1_770_000_000.0})
+    assert state_line(waiting) == f"waits for its start at {local_time(1_770_000_000.0)}"
+    assert state_line(waiting) in plain_line(waiting, Pace(), 0.0)
 
 
 def test_the_pace_is_that_of_the_last_seconds() -> None:

@@ -126,6 +126,8 @@ class Scene:
         horizon: float | None = None,
         rate: float | None = None,
         per_contact: int = 5,
+        starts_at: float | None = None,
+        ends_at: float | None = None,
     ) -> Reservation:
         """Settle `steps` and reserve who is next, under a token of its own unless one is given."""
         return await reserving.settle_and_reserve(
@@ -140,6 +142,8 @@ class Scene:
             purpose="collection",
             horizon=horizon or self.horizon,
             gate=gate or OpenGate(),
+            starts_at=starts_at,
+            ends_at=ends_at,
         )
 
     async def claim(

@@ -15,6 +15,8 @@ from temporalio import activity
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from campaigns.definition import Purpose
+from campaigns.explain import HoursOracle, Terms
 from tests.workflows.stage import (
     TIME_SKIPPING,
     Stage,
@@ -112,3 +114,38 @@ async def test_calls_wait_for_the_hours_of_the_contact(skipping: Stage) -> None:
     }
     assert len(days) == 4
     assert max(days) - min(days) >= timedelta(days=3)
+
+
+async def test_no_attempt_starts_before_the_start_or_after_the_end(skipping: Stage) -> None:
+    """A run waits for its start, and ends at its end with an outcome for everybody.
+
+    The end falls into hours in which those who were busy would be called again.
+    """
+    for index in range(3):
+        skipping.script("busy" if index else "answer", to=index)
+    now = datetime.fromtimestamp(skipping.clock(), BRASILIA)
+    law = HoursOracle(Terms(purpose=Purpose.COLLECTION))
+    start = (now + timedelta(days=3)).replace(hour=9, minute=20, second=0, microsecond=0)
+    end = (start + timedelta(days=1)).replace(hour=10, minute=0)
+    while not (law.evaluate("11", start).callable and law.evaluate("11", end).callable):
+        start, end = start + timedelta(days=1), end + timedelta(days=1)
+    definition = campaign(
+        calling_hours={
+            **dict.fromkeys(("mon-fri", "sat", "sun"), "09:00-12:00"),
+            **dict.fromkeys(("holidays", "optional_holidays"), "open"),
+        },
+        schedule={"start_at": f"{start:%Y-%m-%d %H:%M}", "end_at": f"{end:%Y-%m-%d %H:%M}"},
+        retry=[rule(leg="contact", status=["ocupado"], after=["24h", "50m"], times="50")],
+        limits={"per_contact": {"total": "50"}, "per_number": {"per_day": "50", "min_gap": "30m"}},
+    )
+    run = await skipping.start(definition, people(3))
+    result = await run.result(90)
+    ended = datetime.fromtimestamp(skipping.clock(), BRASILIA)
+
+    assert result.by_outcome == {"answered": 1, "expired": 2}
+    moments = [datetime.fromtimestamp(call["accepted_at"], BRASILIA) for call in run.calls()]
+    assert start <= min(moments) < start + timedelta(minutes=2)
+    assert end - timedelta(hours=1) < max(moments) <= end
+    assert len(moments) == 5
+    assert {moment.date() for moment in moments} == {start.date(), end.date()}
+    assert ended < end + timedelta(minutes=5), "the run did not outlast its end"
