@@ -16,10 +16,11 @@ from datetime import timedelta
 import structlog
 from temporalio import activity
 
+from activities.dispatching import CHUNK_SECONDS, Job, Pacer
 from activities.gates import CampaignGate
 from activities.messages import AdvanceInput, AdvanceResult
 from activities.polling import FASTEST
-from activities.posting import Job, Pacer, Poster
+from activities.posting import Poster
 from activities.tracking import Tracker, TrackRules
 from campaigns.attempts import Ended
 from campaigns.definition import Campaign
@@ -28,7 +29,7 @@ from campaigns.numbers import PhoneNumber, may_be_dialed, normalise
 from campaigns.period import Period
 from store import placing, reserving, runs, tracking
 from store.engine import Store
-from store.pacing import SPACING, Pace
+from store.pacing import Pace
 from store.placing import Claim, NotSent
 from store.reserving import Gate, Reservation
 from zenvia.client import VoiceClient
@@ -36,8 +37,6 @@ from zenvia.models import NewCall
 
 BATCH = 500
 """Attempts that one turn reports at most."""
-CHUNK_SECONDS = 0.25
-"""Intents are committed for no more than what pacing sends in this time."""
 LOOK_AHEAD = 0.12
 """Seconds before the last slot at which a turn may end: the next one is on its way by then."""
 SHORTEST_HORIZON = 0.5
@@ -175,6 +174,7 @@ class DialingActivities:
         self._trackers.pop((run_id, lane), None)
         if not any(run == run_id for run, _ in self._trackers):
             self._plans.pop(run_id, None)
+            self._poster.forget(run_id)
 
     @property
     def store(self) -> Store:
@@ -219,6 +219,7 @@ class _Turn:
             per_contact=definition.limits.per_contact.total,
             purpose=definition.purpose.value,
             horizon=plan.horizon,
+            most=self._poster.keeps_up_with(request.run, plan.horizon),
             gate=plan.gate,
             starts_at=plan.starts_at,
             ends_at=plan.ends_at,
@@ -353,13 +354,15 @@ class _Turn:
         """Claim and send what was reserved, a quarter of a second of pacing at a time."""
         pace = reservation.pace
         keys = list(reservation.keys)
-        size = max(1, int(pace.rate * CHUNK_SECONDS))
+        run, most = self._request.run, max(1, int(pace.rate * CHUNK_SECONDS))
         give_up_at = self._store.now() + LONGEST_HORIZON
         next_slot = 0.0
         if keys or (reservation.due_now and reservation.limited_by_pacing):
             next_slot = pace.next_slot
         while keys and next_slot < give_up_at:
             await self._sleep_until(next_slot - CHUNK_SECONDS / 2)
+            size = self._poster.chunk(run, most)
+            await self._poster.room(run, size // 2)
             claims, pace = await self._claim(plan, keys[:size])
             next_slot = claims[-1].slot if claims else pace.next_slot
             if claims:
@@ -413,8 +416,9 @@ class _Turn:
             Pacer(
                 tolerance=pace.tolerance,
                 shift=pace.shift,
+                rate=pace.run_rate,
+                account_rate=pace.account_rate,
                 interval=pace.interval,
-                account_interval=SPACING / pace.account_rate if pace.account_rate else 0.0,
                 draw=draw,
             ),
         )

@@ -7,17 +7,16 @@ and one slow answer does not hold up the others. Whoever ends the process waits 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import structlog
 
+from activities.dispatching import Dispatcher, Job, Pacer
 from store import placing, runs
 from store.engine import Clock, Store
-from store.placing import Claim, NotSent, Placed, PostResult, RefusedPost, Unsure
+from store.placing import NotSent, Placed, PostResult, RefusedPost, Unsure
 from zenvia import errors
 from zenvia.client import VoiceClient
-from zenvia.models import NewCall
 
 REFUSALS_IN_A_ROW = 5
 """Parameter refusals without one accepted call between them that blame the campaign."""
@@ -25,60 +24,10 @@ REFUSALS_IN_A_ROW = 5
 RATE_LIMIT_PAUSE = 0.25
 """Seconds without a POST after a 429 that does not say how long."""
 
-NEVER = float("inf")
-"""The slot of a POST that the store granted none."""
-
-GATHER_SECONDS = 0.005
-"""How long POSTs that missed their slot wait for each other."""
+GATHER_SECONDS = 0.02
+"""How long results wait for each other, so that one transaction takes many of them."""
 
 _log = structlog.get_logger("discador.posting")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A claimed attempt and the call that is to be made for it."""
-
-    claim: Claim
-    call: NewCall
-
-
-@dataclass
-class Pacer:
-    """What POSTs need to know of pacing (see `store.pacing`); times in seconds.
-
-    Those that miss their slot at about the same time draw their new ones together, in one
-    transaction: a process that falls behind must not be slowed further by each of them.
-    """
-
-    tolerance: float
-    shift: float
-    interval: float
-    account_interval: float
-    draw: Callable[[int], Awaitable[list[float]]]
-    _waiting: list[asyncio.Future[float]] = field(default_factory=list)
-    _drawing: asyncio.Task[None] | None = None
-
-    async def draw_again(self) -> float:
-        """Return a new slot. Nothing of the POST that asks has been sent."""
-        slot: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._waiting.append(slot)
-        if self._drawing is None:
-            self._drawing = asyncio.create_task(self._draw())
-        return await slot
-
-    async def _draw(self) -> None:
-        try:
-            while self._waiting:
-                await asyncio.sleep(GATHER_SECONDS)
-                waiting, self._waiting = self._waiting, []
-                try:
-                    slots = await self.draw(len(waiting))
-                except Exception:  # noqa: BLE001 - whatever the store raises: none was granted
-                    slots = [NEVER] * len(waiting)
-                for slot, instant in zip(waiting, slots, strict=True):
-                    slot.set_result(instant)
-        finally:
-            self._drawing = None
 
 
 class Poster:
@@ -88,27 +37,43 @@ class Poster:
         self._store = store
         self._client = client
         self._clock: Clock = store.clock
-        self._sending: set[asyncio.Task[None]] = set()
+        self._dispatcher = Dispatcher(store.clock, self._send, self._drop)
         self._results: list[PostResult] = []
         self._writer: asyncio.Task[None] | None = None
         self._late: set[asyncio.Task[None]] = set()
         self._refused: dict[str, int] = {}
-        self._free_from: dict[str, float] = {}
         self.wrote = asyncio.Event()
         """Set when results have reached the store, and then replaced: take it before looking."""
 
     @property
     def in_flight(self) -> int:
         """POSTs that wait for their slot or for their answer."""
-        return len(self._sending)
+        return self._dispatcher.in_flight
 
     def launch(self, run_id: str, jobs: Sequence[Job], pacer: Pacer) -> None:
         """Send each job at its slot. Returns at once."""
-        for job in jobs:
-            at = self._take(run_id, pacer, job.claim.slot)
-            task = asyncio.create_task(self._send(run_id, job, pacer, at))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+        self._dispatcher.launch(run_id, list(jobs), pacer)
+
+    def chunk(self, run_id: str, most: int) -> int:
+        """Return how many attempts to claim together, `most` where this process keeps up."""
+        return self._dispatcher.chunk(run_id, most)
+
+    async def room(self, run_id: str, most: int) -> None:
+        """Wait until no more than `most` of the run's POSTs wait for their moment.
+
+        Who claims faster than the POSTs leave would see them miss their slots, and time would go
+        into finding them new ones.
+        """
+        await self._dispatcher.room(run_id, most)
+
+    def keeps_up_with(self, run_id: str, seconds: float) -> int:
+        """Return how many POSTs this process lets go in that time at the most, by what was seen."""
+        return self._dispatcher.keeps_up_with(run_id, seconds)
+
+    def forget(self, run_id: str) -> None:
+        """Drop what is remembered of a run that has ended."""
+        self._dispatcher.forget(run_id)
+        self._refused.pop(run_id, None)
 
     def notify(self) -> None:
         """Tell whoever waits for news that there may be some."""
@@ -117,74 +82,53 @@ class Poster:
 
     async def drain(self) -> None:
         """Wait until every POST has its answer and every answer is in the store."""
-        while self._sending or self._writer is not None or self._late:
-            pending = {*self._sending, *self._late}
+        while True:
+            pending = self._dispatcher.tasks | self._late
             if self._writer is not None:
                 pending.add(self._writer)
+            if not pending:
+                return
             await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
 
-    def _take(self, run_id: str, pacer: Pacer, slot: float) -> float:
-        """Return when to send: at `slot` or later, never closer to the last one than paced."""
-        at = max(slot, self._free_from.get(run_id, 0.0), self._free_from.get("", 0.0))
-        self._free_from[run_id] = at + pacer.interval
-        self._free_from[""] = at + pacer.account_interval
-        return at
-
-    async def _send(self, run_id: str, job: Job, pacer: Pacer, at: float) -> None:
-        result: PostResult = Unsure(key=job.claim.key)
+    async def _send(
+        self, run_id: str, job: Job, until: float, permitted: Callable[[], bool]
+    ) -> bool:
+        """Send one POST, at most once; False where its moment passed before anything was sent."""
+        result: PostResult | None = Unsure(key=job.claim.key)
         try:
-            result = await self._post(run_id, job, pacer, at)
+            result = await self._post(run_id, job, until, permitted)
         finally:
-            self._results.append(result)
-            if self._writer is None:
-                self._writer = asyncio.create_task(self._write())
+            if result is not None:
+                self._keep(result)
+        return result is not None
 
-    async def _post(self, run_id: str, job: Job, pacer: Pacer, at: float) -> PostResult:
-        """Send one POST, at most once, no later than its slot allows."""
-        claim, slot = job.claim, job.claim.slot
-        while True:
-            at, slot = await self._moment(run_id, pacer, at, slot)
-            if at >= claim.send_by:
-                return NotSent(key=claim.key, message="no send slot was free in time")
-            try:
-                api_id = await self._client.create_call(
-                    job.call,
-                    send_by=min(at + pacer.tolerance, claim.send_by),
-                    clock=self._clock,
-                )
-            except errors.DeadlinePassed:
-                continue  # nothing was sent, and by now its moment has passed
-            except errors.NotSent as error:
-                return NotSent(key=claim.key, message=str(error))
-            except errors.Refused as error:
-                return await self._refusal(run_id, claim.key, error)
-            except errors.VoiceError as error:
-                _log.warning("post_unsure", attempt=claim.key, run=run_id, error=str(error))
-                return Unsure(key=claim.key)
-            self._refused.pop(run_id, None)
-            return Placed(key=claim.key, api_id=api_id)
+    def _drop(self, _run_id: str, job: Job) -> None:
+        self._keep(NotSent(key=job.claim.key, message="no send slot was free in time"))
 
-    async def _moment(
-        self, run_id: str, pacer: Pacer, at: float, slot: float
-    ) -> tuple[float, float]:
-        """Wait for the moment to send; return it with the slot that it belongs to.
+    def _keep(self, result: PostResult) -> None:
+        self._results.append(result)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
 
-        One that is missed is followed by the next that this process has free; one that would be too
-        far from its slot asks the store for another.
-        """
-        while True:
-            now = self._clock()
-            if at > now:
-                await asyncio.sleep(at - now)
-                now = self._clock()
-            if now <= at + pacer.tolerance:
-                return at, slot
-            at = self._take(run_id, pacer, now)
-            if at > slot + pacer.shift:
-                slot = await pacer.draw_again()
-                if slot == NEVER:
-                    return slot, slot
-                at = slot = self._take(run_id, pacer, slot)
+    async def _post(
+        self, run_id: str, job: Job, until: float, permitted: Callable[[], bool]
+    ) -> PostResult | None:
+        key = job.claim.key
+        try:
+            api_id = await self._client.create_call(
+                job.call, send_by=until, clock=self._clock, permit=permitted
+            )
+        except errors.DeadlinePassed:
+            return None
+        except errors.NotSent as error:
+            return NotSent(key=key, message=str(error))
+        except errors.Refused as error:
+            return await self._refusal(run_id, key, error)
+        except errors.VoiceError as error:
+            _log.warning("post_unsure", attempt=key, run=run_id, error=str(error))
+            return Unsure(key=key)
+        self._refused.pop(run_id, None)
+        return Placed(key=key, api_id=api_id)
 
     async def _refusal(self, run_id: str, key: str, error: errors.Refused) -> RefusedPost:
         kind = "other"
@@ -239,6 +183,7 @@ class Poster:
         delay = 0.05
         try:
             while self._results:
+                await asyncio.sleep(GATHER_SECONDS)
                 batch = list(self._results)
                 try:
                     late = await placing.record(self._store, batch)

@@ -240,12 +240,14 @@ async def settle_and_reserve(
     purpose: str,
     horizon: float,
     gate: Gate,
+    most: int | None = None,
     starts_at: float | None = None,
     ends_at: float | None = None,
 ) -> Reservation:
     """Settle what was decided, then reserve who is next, in one transaction.
 
-    Reserves at most what pacing sends within `horizon` seconds and what the channels leave free.
+    Reserves at most what pacing sends within `horizon` seconds, what the channels leave free, and
+    `most`, which is what the caller can send in that time.
     The same token returns the same attempts, as far as they are still to be posted; reserved rows
     of older tokens of the lane are given back first. Only a `running` run reserves, from
     `starts_at` on and until `ends_at`; who is still due then, or due only later, is `expired`.
@@ -278,6 +280,7 @@ async def settle_and_reserve(
         if not mine and run.state == "running" and in_time:
             free = await _free_channels(connection, run_id, run, channels)
             slots = pace.slots_within(horizon, now)
+            slots = slots if most is None else min(slots, most)
             want, limited = min(free, slots), slots < free
             for _ in range(MAX_ROUNDS):
                 if len(keys) >= want:

@@ -23,12 +23,14 @@ class CallOperations(Session):
         *,
         send_by: float | None = None,
         clock: Callable[[], float] = time.time,
+        permit: Callable[[], bool] | None = None,
     ) -> int:
         """Ask for a call and return its id. Doing it twice makes two calls.
 
         `send_by` is a time on `clock`. The last act before the request is written is to compare
         them; once `send_by` has passed, nothing is written and `DeadlinePassed` is raised. That
-        holds after any wait, and for a process that was frozen in between.
+        holds after any wait, and for a process that was frozen in between. `permit` is asked at the
+        same moment; where it says no, nothing is written either.
         """
         body: dict[str, Any] = call.model_dump(exclude_none=True)
         for name in ("numero_origem", "numero_destino", "bina_origem", "bina_destino"):
@@ -37,7 +39,12 @@ class CallOperations(Session):
         if call.data_criacao is not None:
             body["data_criacao"] = instant(call.data_criacao)
         created = await self._object(
-            CreatedId, operations.CREATE_CALL, body=body, send_by=send_by, clock=clock
+            CreatedId,
+            operations.CREATE_CALL,
+            body=body,
+            send_by=send_by,
+            clock=clock,
+            permit=permit,
         )
         return created.id
 

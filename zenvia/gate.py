@@ -42,6 +42,7 @@ class Gate:
     __slots__ = (
         "_answer_within",
         "_clock",
+        "_permit",
         "_send_by",
         "_timer",
         "has_body",
@@ -57,6 +58,7 @@ class Gate:
         clock: Callable[[], float],
         timer: asyncio.Timeout,
         answer_within: float,
+        permit: Callable[[], bool] | None = None,
     ) -> None:
         self.has_body = has_body
         self.waiting_for: type[errors.NotSent] = errors.ConnectTimeout
@@ -65,6 +67,7 @@ class Gate:
         self._clock = clock
         self._timer = timer
         self._answer_within = answer_within
+        self._permit = permit
 
     def open(self) -> None:
         """Last act before bytes are written; raises `Withheld` when they must not be."""
@@ -74,6 +77,9 @@ class Gate:
         if answer_by < (self._timer.when() or 0.0):
             self._timer.reschedule(answer_by)
         if self._send_by is not None and self._clock() > self._send_by:
+            self.state = State.EXPIRED
+            raise Withheld
+        if self._permit is not None and not self._permit():
             self.state = State.EXPIRED
             raise Withheld
         self.state = State.OPEN

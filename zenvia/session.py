@@ -67,6 +67,7 @@ class Session:
         query: Mapping[str, str] | None = None,
         send_by: float | None = None,
         clock: Callable[[], float] = time.time,
+        permit: Callable[[], bool] | None = None,
     ) -> Any:
         content = None
         if body is not None:
@@ -84,6 +85,7 @@ class Session:
             query=query,
             send_by=send_by,
             clock=clock,
+            permit=permit,
         )
         return envelope.dados(answer, operation=operation.name, token=self._token)
 

@@ -1,7 +1,9 @@
 """One HTTP exchange with the Voice API: sent at most once, and every failure placed in our tree.
 
-The only module that imports httpx. httpx runs on aiohttp's connections (its own pool slows down
-with their number). The class of a lower layer's exception does not tell whether bytes left: a
+The only module that imports httpx. Its requests go straight to its transport, which runs on
+aiohttp's connections: httpx's own pool slows down with their number, and its client (redirects,
+authentication, cookies, a log line with the address) costs more CPU than the exchange itself. The
+class of a lower layer's exception does not tell whether bytes left: a
 server that hangs up after reading a request arrives as httpx.ConnectTimeout. So only the gate of
 `zenvia.gate` decides: what fails before it opened is `NotSent`, what fails after it is `Unsure`.
 """
@@ -9,10 +11,10 @@ server that hangs up after reading a request arrives as httpx.ConnectTimeout. So
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self, TypeVar
@@ -114,21 +116,6 @@ def place(exc: Exception, *, opened: bool) -> type[errors.VoiceError]:
     return next(ours for theirs, ours in table.items() if isinstance(exc, theirs))
 
 
-class _WithoutQuery(logging.Filter):
-    """httpx logs whole addresses, and a report's query holds phone numbers: cut it off."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                str(arg.copy_with(query=None)) if isinstance(arg, httpx.URL) else arg
-                for arg in record.args
-            )
-        return True
-
-
-logging.getLogger("httpx").addFilter(_WithoutQuery())
-
-
 class HttpTransport:
     """Connections to one address; open it with `async with`, in the event loop that uses it."""
 
@@ -144,13 +131,26 @@ class HttpTransport:
         self._base = base_url.rstrip("/")
         self._timeouts = timeouts
         self._connections = connections
-        self._headers = {
-            "Access-Token": token,
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
-            "User-Agent": "discador",
+        self._headers = httpx.Headers(
+            {
+                "Host": parts.netloc,
+                "Access-Token": token,
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                "User-Agent": "discador",
+            }
+        )
+        self._headers_of_json = httpx.Headers({**self._headers, "Content-Type": "application/json"})
+        self._extensions = {
+            "timeout": {
+                "connect": timeouts.connect,
+                "write": timeouts.write,
+                "read": timeouts.read,
+                "pool": timeouts.connect + timeouts.pool,
+            }
         }
-        self._http: httpx.AsyncClient | None = None
+        self._address_of = lru_cache(maxsize=64)(lambda path: httpx.URL(self._base + path))
+        self._http: AiohttpTransport | None = None
 
     def __repr__(self) -> str:
         return f"HttpTransport({self._base!r}, token=***)"
@@ -168,18 +168,7 @@ class HttpTransport:
             trace_configs=[trace_config()],
             trust_env=False,
         )
-        self._http = httpx.AsyncClient(
-            transport=transport,
-            headers=self._headers,
-            follow_redirects=False,
-            trust_env=False,
-            timeout=httpx.Timeout(
-                connect=self._timeouts.connect,
-                write=self._timeouts.write,
-                read=self._timeouts.read,
-                pool=self._timeouts.connect + self._timeouts.pool,
-            ),
-        )
+        self._http = transport
         return self
 
     async def __aexit__(
@@ -201,15 +190,18 @@ class HttpTransport:
         query: Mapping[str, str] | None = None,
         send_by: float | None = None,
         clock: Callable[[], float] = time.time,
+        permit: Callable[[], bool] | None = None,
         total: float | None = None,
         sink: Sink | None = None,
     ) -> Answer:
         """Send one request once and read the whole answer.
 
         Raises `NotSent` or `Unsure`; whatever the HTTP code, an answer is returned. A cancellation
-        passes through as it is: after it nothing more is written, but what was, was. `total`
-        overrides the total limit. A `sink` is shown the headers of a 200 and may give a function
-        that takes the body piece by piece; the answer then has none. What it raises passes through.
+        passes through as it is: after it nothing more is written, but what was, was. `permit` is
+        asked right before the bytes leave, after `send_by` was compared; False sends nothing and is
+        `DeadlinePassed` too. `total` overrides the total limit. A `sink` is shown the headers of a
+        200 and may give a function that takes the body piece by piece; the answer then has none.
+        What it raises passes through.
 
         Errors carry no cause: the layers below keep the address with its query, and the headers
         with the token, in theirs.
@@ -224,19 +216,21 @@ class HttpTransport:
             clock=clock,
             timer=timer,
             answer_within=self._timeouts.write + self._timeouts.read,
+            permit=permit,
         )
         reset = current_gate.set(gate)
         status = 0
         try:
             async with timer:
-                request = self._http.build_request(
+                address = self._address_of(path)
+                request = httpx.Request(
                     verb,
-                    self._base + path,
+                    address if query is None else address.copy_merge_params(query),
+                    headers=self._headers if body is None else self._headers_of_json,
                     content=body,
-                    params=query,
-                    headers=None if body is None else {"Content-Type": "application/json"},
+                    extensions=self._extensions,
                 )
-                response = await self._http.send(request, stream=True)
+                response = await self._http.handle_async_request(request)
                 timer.reschedule(deadline)
                 status = response.status_code
                 headers = {name.lower(): value for name, value in response.headers.items()}

@@ -156,11 +156,16 @@ class Client:
     life: Mortality
 
     async def create_call(
-        self, call: NewCall, *, send_by: float, clock: Callable[[], float]
+        self,
+        call: NewCall,
+        *,
+        send_by: float,
+        clock: Callable[[], float],
+        permit: Callable[[], bool],
     ) -> int:
         """Accept, refuse or lose a call as its fate says."""
         self.life.boundary()
-        if clock() > send_by:
+        if clock() > send_by or not permit():
             raise errors.DeadlinePassed("late", operation="chamada criar")
         fate = self.provider.fates.pop() if self.provider.fates else "answer"
         if fate == "error":

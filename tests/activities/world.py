@@ -238,11 +238,12 @@ class Wire:
         query: Mapping[str, str] | None = None,
         send_by: float | None = None,
         clock: Callable[[], float] = virtual.clock,
+        permit: Callable[[], bool] | None = None,
         **_: Any,
     ) -> Answer:
         """Send one request as `HttpTransport` does: to look at the clock is the last act."""
         await self._life.boundary(f"before {operation}")
-        if send_by is not None and clock() > send_by:
+        if (send_by is not None and clock() > send_by) or (permit is not None and not permit()):
             raise errors.DeadlinePassed("too late", operation=operation)
         fate = self._provider.fate(operation)
         request = (operation, verb, path, urlencode(query or {}), body or b"")
