@@ -16,6 +16,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from store.trouble import StoreError
 from zenvia.errors import masked
 
 _log = structlog.get_logger("discador.activities")
@@ -24,8 +25,11 @@ _log = structlog.get_logger("discador.activities")
 def described(error: Exception) -> str:
     """Return the first line of an error's text, masked.
 
-    Of a database error that is the database's own first line: what follows quotes rows.
+    Of a database error that is the database's own first line: what follows quotes rows. What is
+    wrong with the store is already told for people.
     """
+    if isinstance(error, StoreError):
+        return masked(str(error))
     lines = str(getattr(error, "orig", None) or error).splitlines()
     return f"{type(error).__name__}: {masked(lines[0])}" if lines else type(error).__name__
 

@@ -15,6 +15,7 @@ from activities.dispatching import Dispatcher, Job, Pacer
 from store import placing, runs
 from store.engine import Clock, Store
 from store.placing import NotSent, Placed, PostResult, RefusedPost, Unsure
+from store.trouble import StoreError
 from zenvia import errors
 from zenvia.client import VoiceClient
 
@@ -134,7 +135,7 @@ class Poster:
         kind = "other"
         if isinstance(error, errors.RateLimited):
             kind = "pacing"
-            await placing.slow_down(self._store, run_id, error.retry_after or RATE_LIMIT_PAUSE)
+            await self._slow_down(run_id, error.retry_after or RATE_LIMIT_PAUSE)
         elif isinstance(error, errors.BalanceRefused):
             kind = "account"
             await self._change(run_id, "pause", f"the account has no balance: {error.mensagem}")
@@ -163,14 +164,27 @@ class Poster:
             message=error.mensagem,
         )
 
+    async def _slow_down(self, run_id: str, seconds: float) -> None:
+        """Cut the rate; a store that is away grants no slots anyhow."""
+        try:
+            await placing.slow_down(self._store, run_id, seconds)
+        except StoreError as error:
+            _log.error("not_written", run=run_id, what="slow_down", error=str(error))
+
     async def _change(self, run_id: str, change: str, reason: str) -> None:
-        """Pause or fail the run; when it is already past that, there is nothing to do."""
+        """Pause or fail the run; when it is already past that, there is nothing to do.
+
+        Where the store is away the refusal stays what it is, and the next one asks again.
+        """
         try:
             if change == "pause":
                 await runs.pause(self._store, run_id, reason)
             else:
                 await runs.stop(self._store, run_id, reason, ends_as="failed")
         except runs.RunError:
+            return
+        except StoreError as error:
+            _log.error("not_written", run=run_id, what=change, error=str(error))
             return
         _log.warning("run_" + change, run=run_id, reason=reason)
 

@@ -8,7 +8,6 @@ the same order by locking the account's row first (`store.reserving`).
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,13 +18,17 @@ from uuid import uuid4
 
 from sqlalchemy import event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from store.migrate import migrate
+from store.trouble import RAISED, Place, StoreError, explained, unreachable
+
+__all__ = ["Clock", "Store", "StoreError", "open_store"]
 
 Clock = Callable[[], float]
 BUSY_TIMEOUT_MS = 15_000
+"""How long a writer waits for another process."""
 
 _POOL: dict[str, Any] = {
     "pool_size": 8,
@@ -34,8 +37,16 @@ _POOL: dict[str, Any] = {
 }
 
 
-class StoreError(Exception):
-    """The store cannot be opened or used; the text says why and what to do, for people."""
+_POSTGRESQL: dict[str, Any] = {
+    "timeout": 10,  # seconds to connect
+    "command_timeout": 60,  # seconds: a server that stands still is noticed
+    "server_settings": {
+        "application_name": "discador",
+        "lock_timeout": str(BUSY_TIMEOUT_MS),
+        # A process that is frozen inside a transaction must not hold the account's row for ever.
+        "idle_in_transaction_session_timeout": str(BUSY_TIMEOUT_MS),
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,8 @@ class Store:
     clock: Clock
     identity: str = field(default_factory=lambda: uuid4().hex)
     """Names this process where it draws send slots."""
+    place: Place | None = None
+    """Where it is; None: what goes wrong is raised as the driver says it."""
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     @property
@@ -62,8 +75,11 @@ class Store:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a connection that sees one state of the store and writes nothing."""
-        async with self.engine.connect() as connection:
+        """Yield a connection that sees one state of the store and writes nothing.
+
+        Raises `StoreUnavailable` while the store cannot be used.
+        """
+        async with self._told(), self._connected() as connection:
             yield connection
 
     @asynccontextmanager
@@ -71,19 +87,45 @@ class Store:
         """Yield a connection in a transaction that is committed whole or not at all.
 
         On SQLite the transaction holds the write lock from its first moment. Writers of this
-        process queue here, so that they do not spin on the file.
+        process queue here, so that they do not spin on the file. Raises `StoreUnavailable` while
+        the store cannot be used, and `StoreConflict` where the database gave the transaction up;
+        nothing of it holds then, unless the connection was lost in the commit itself.
         """
         if self.is_sqlite:
-            async with (
-                self._writing,
-                self.engine.connect() as raw,
-            ):
+            async with self._told(), self._writing, self._connected() as raw:
                 connection = await raw.execution_options(discador_write=True)
                 async with connection.begin():
                     yield connection
         else:
-            async with self.engine.begin() as connection:
+            async with self._told(), self._connected() as connection, connection.begin():
                 yield connection
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        place = self.place
+        if place is not None:
+            place.check()
+        try:
+            connection = await self.engine.connect()
+        except (*RAISED, OSError) as error:
+            if place is None:
+                raise
+            raise unreachable(error, place) from error
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def _told(self) -> AsyncIterator[None]:
+        """Turn a driver's error into one of ours, where it is the store's state and no bug."""
+        try:
+            yield
+        except RAISED as error:
+            known = explained(error, self.place) if self.place is not None else None
+            if known is None:
+                raise
+            raise known from error
 
 
 def _async_url(url: str) -> URL:
@@ -135,17 +177,22 @@ async def open_store(url: str, clock: Clock = time.time) -> AsyncIterator[Store]
     if target.get_backend_name() == "sqlite":
         if not target.database or target.database == ":memory:":
             raise StoreError("the store must be a file: several processes share it")
-        Path(target.database).parent.mkdir(parents=True, exist_ok=True)
+        place = Place(target.database)
+        try:
+            Path(target.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unreachable(error, place) from error
         engine = create_async_engine(target, **_POOL)
         _prepare_sqlite(engine)
     else:
-        engine = create_async_engine(target, **_POOL, pool_pre_ping=True)
+        place = Place.of(target)
+        engine = create_async_engine(target, **_POOL, connect_args=_POSTGRESQL)
     try:
         try:
             await migrate(engine)
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            cause = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise StoreError(f"the store cannot be opened: {cause}") from error
-        yield Store(engine, clock)
+            place = Place.of(target)
+        except (*RAISED, OSError) as error:
+            raise unreachable(error, place) from error
+        yield Store(engine, clock, place=place)
     finally:
         await engine.dispose()

@@ -19,6 +19,7 @@ from store.engine import Store
 from store.pacing import Pace, draw_slots, pace_of, recovered
 from store.reserving import lock_account
 from store.schema import accounts, attempts, contacts, runs, suppressions
+from store.trouble import repeatable
 
 SEND_GRACE = 2.0
 """Seconds after its slot until which a POST may leave at the very latest."""
@@ -78,6 +79,7 @@ class Unsure(Frozen):
 PostResult = Placed | RefusedPost | NotSent | Unsure
 
 
+@repeatable
 async def claim(
     store: Store,
     *,
@@ -183,6 +185,7 @@ async def claim(
     return claims, pace
 
 
+@repeatable
 async def draw_again(
     store: Store, *, run_id: str, calls_per_second: float, count: int
 ) -> list[float]:
@@ -201,6 +204,7 @@ async def draw_again(
         )
 
 
+@repeatable
 async def record(store: Store, results: Sequence[PostResult]) -> list[Placed]:
     """Write down what became of POSTs; return the calls that came too late.
 
@@ -222,6 +226,7 @@ async def record(store: Store, results: Sequence[PostResult]) -> list[Placed]:
                     attempts.c.n,
                 )
                 .where(attempts.c.key.in_([result.key for result in results]))
+                .order_by(attempts.c.key)
                 .with_for_update()
             )
         }
@@ -309,6 +314,7 @@ async def mark_late(connection: AsyncConnection, late: Sequence[Placed]) -> None
         )
 
 
+@repeatable
 async def slow_down(store: Store, run_id: str, seconds: float) -> None:
     """Grant no slot for `seconds` and cut the rate: the API said 429.
 

@@ -33,6 +33,7 @@ from store.schema import (
     suppressions,
 )
 from store.settling import settle, tally_up
+from store.trouble import repeatable
 from store.upsert import insert_ignore
 
 LIVE_ELSEWHERE_DELAY = 5.0
@@ -227,6 +228,7 @@ async def _suppressed(
     return found
 
 
+@repeatable
 async def settle_and_reserve(
     store: Store,
     *,
@@ -372,6 +374,8 @@ async def _reserve_round(
             )
             .order_by(contacts.c.due_at, contacts.c.n)
             .limit(want)
+            # What somebody else is changing just now is looked at again in the next turn.
+            .with_for_update(of=contacts, skip_locked=True)
         )
     ).all()
     if not rows:

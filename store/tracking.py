@@ -14,6 +14,7 @@ from store.placing import Placed, mark_late
 from store.reserving import ORPHANED_AFTER
 from store.schema import attempts, contacts, lanes, numbers, runs
 from store.settling import OVER
+from store.trouble import repeatable
 
 
 class OpenAttempt(Frozen):
@@ -97,6 +98,7 @@ async def open_attempts(store: Store, run_id: str, lane: int) -> list[OpenAttemp
     return [OpenAttempt.model_construct(**row._asdict()) for row in rows]
 
 
+@repeatable
 async def record_ended(store: Store, ended: Sequence[EndedCall]) -> int:
     """Write finished calls down and free their numbers and channels; return how many were new."""
     if not ended:
@@ -119,7 +121,7 @@ async def record_ended(store: Store, ended: Sequence[EndedCall]) -> int:
                     "b_facts": item.facts.model_dump_json(exclude_defaults=True),
                     "b_cost": item.cost_brl,
                 }
-                for item in ended
+                for item in sorted(ended, key=lambda item: item.key)
             ],
         )
     return max(result.rowcount, 0)
@@ -150,6 +152,7 @@ async def keys_given_up(store: Store, found: Iterable[tuple[str, int]]) -> list[
     return [item for item, state in late if state == "not_placed"]
 
 
+@repeatable
 async def mark_read(store: Store, reads: Sequence[tuple[str, int, float]]) -> None:
     """Keep, for unresolved attempts, how often the report was read and when to read it next."""
     if not reads:
@@ -159,10 +162,11 @@ async def mark_read(store: Store, reads: Sequence[tuple[str, int, float]]) -> No
             update(attempts)
             .where(attempts.c.key == bindparam("b_key"), attempts.c.state == "posting")
             .values(reads=bindparam("b_reads"), next_read=bindparam("b_next")),
-            [{"b_key": key, "b_reads": count, "b_next": at} for key, count, at in reads],
+            [{"b_key": key, "b_reads": count, "b_next": at} for key, count, at in sorted(reads)],
         )
 
 
+@repeatable
 async def give_up(
     store: Store, keys: Sequence[str], *, as_state: str, from_state: str, hold: float
 ) -> int:
@@ -188,6 +192,7 @@ async def give_up(
     return max(result.rowcount, 0)
 
 
+@repeatable
 async def release_held(store: Store, run_id: str) -> int:
     """Free numbers and channels that `unknown` attempts of the account have held long enough."""
     account = select(runs.c.account_id).where(runs.c.id == run_id).scalar_subquery()
@@ -206,6 +211,7 @@ async def release_held(store: Store, run_id: str) -> int:
     return max(result.rowcount, 0)
 
 
+@repeatable
 async def mark_hung_up(store: Store, keys: Sequence[str]) -> None:
     """Note when the API was asked to end these calls."""
     if keys:

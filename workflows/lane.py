@@ -14,7 +14,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import options
 from workflows.messages import LaneCounters, LaneInput, LaneResult, Progress, StateSeen, Wake
-from workflows.names import STATE_SEEN
+from workflows.names import STALLED, STATE_SEEN
 
 with workflow.unsafe.imports_passed_through():
     from activities import signatures
@@ -27,6 +27,7 @@ SHORTEST_WAIT = 0.1
 """Seconds: less than this is not worth a timer."""
 
 _MOST_QUIET_LOOKS = 6
+_MOST_ROUNDS = 6
 
 
 def _at_once(result: AdvanceResult) -> bool:
@@ -55,6 +56,7 @@ class LaneWorkflow:
         self._finished = start.counters.finished
         self._woken = False
         self._quiet_looks = 0
+        self._rounds = 0
         self._told: RunStateName = "running"
 
     @workflow.run
@@ -62,16 +64,15 @@ class LaneWorkflow:
         """Turn until nothing is left; returns what the lane has done."""
         while True:
             result = await self._advance()
-            if result is None:
-                continue
-            if result.rules_version > self._rules.version:
-                await self._load_rules()
-            self._decide(result)
-            await self._tell(result)
-            if result.finished and not self._steps:
-                return LaneResult(counters=self._counters())
-            if not self._steps and result.live == 0 and not _at_once(result):
-                await self._wait(result)
+            if result is not None:
+                if result.rules_version > self._rules.version:
+                    await self._load_rules()
+                self._decide(result)
+                await self._tell(result)
+                if result.finished and not self._steps:
+                    return LaneResult(counters=self._counters())
+                if not self._steps and result.live == 0 and not _at_once(result):
+                    await self._wait(result)
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(
                     start.model_copy(
@@ -101,6 +102,7 @@ class LaneWorkflow:
         except ActivityError as error:
             await self._breathe(error)
             return None
+        self._rounds = 0
         self._turns += 1
         self._posted += result.placed
         if result.placed or result.ended:
@@ -123,12 +125,16 @@ class LaneWorkflow:
         """Say why nothing goes on, and wait before another round. A cancelled lane ends."""
         if workflow.cancellation_reason() is not None:
             raise error
+        cause = error.cause
+        reason = cause.message if isinstance(cause, ApplicationError) else str(cause or error)
+        wait = min(options.FIRST_BREATHER * 2**self._rounds, options.BREATHER)
+        self._rounds = min(self._rounds + 1, _MOST_ROUNDS)
         workflow.set_current_details(
-            f"Nothing is dialed: {error.cause or error}. Trying again every "
-            f"{options.BREATHER.seconds} s."
+            f"{STALLED}: {reason}. Trying again in {wait.seconds} s and from then on."
         )
         workflow.logger.warning("turn failed", extra={"lane": self._lane})
-        await workflow.sleep(options.BREATHER)
+        await workflow.sleep(wait)
+        workflow.set_current_details(f"Trying again. {STALLED} for a while: {reason}.")
 
     async def _tell(self, result: AdvanceResult) -> None:
         """Let the campaign's workflow know of a state that came through the store."""

@@ -18,3 +18,6 @@ def lane_id(campaign: str, run: str, lane: int) -> str:
 
 STATE_SEEN = "state_seen"
 """Signal of the campaign's workflow with which a lane tells it the run's state."""
+
+STALLED = "Nothing is dialed"
+"""How the details of a lane begin whose turns fail, so that `discador status` finds it."""

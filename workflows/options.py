@@ -18,8 +18,10 @@ LOOK_AGAIN_BEFORE_DUE = timedelta(hours=1)
 """The same for a lane whose next contact is due much later: it costs six events a time, and a stop
 that it has not seen yet keeps nobody waiting but the report."""
 
+FIRST_BREATHER = timedelta(seconds=2)
 BREATHER = timedelta(seconds=15)
-"""Wait of a lane between two rounds of a turn that keeps failing."""
+"""Wait of a lane between two rounds of a turn that keeps failing: the first, doubled each time, at
+most."""
 
 TURN = timedelta(seconds=60)
 """A turn answers after this long at the latest, with or without news."""
@@ -58,7 +60,7 @@ def turn() -> ActivityOptions:
             initial_interval=timedelta(milliseconds=500),
             backoff_coefficient=2.0,
             maximum_interval=timedelta(seconds=10),
-            maximum_attempts=10,
+            maximum_attempts=4,
         ),
     }
 

@@ -139,7 +139,7 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     """A text file at the store's address is an error, not a database that is made anew."""
     path = tmp_path / "store.db"
     path.write_text("this is a list of names, not a database\n" * 100)
-    with pytest.raises(StoreError, match="cannot be opened"):
+    with pytest.raises(StoreError, match="is not a SQLite file"):
         async with open_store(f"sqlite:///{path}"):
             pass
     assert path.read_text().startswith("this is a list")

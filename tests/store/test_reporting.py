@@ -98,12 +98,12 @@ async def adds_up(run: Scene, total: int) -> reporting.Report:
     return report
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 async def test_the_report_adds_up_at_every_step(scene: Opens, clock: Clock, seed: int) -> None:
     """Whatever happens in whatever order, everyone of the list is counted once."""
     luck = random.Random(seed)
     run = await scene(rows=people(12, numbers=2))
-    for _ in range(70):
+    for _ in range(60):
         await one_step(run, luck)
         clock.now += luck.choice([0.0, 1.0, 10.0])
         await adds_up(run, 12)

@@ -241,13 +241,15 @@ async def open_stage(
     calls_per_second: float | None = None,
     token: str | None = None,
     sandbox: SandboxServer | None = None,
+    store_url: str | None = None,
     **settings: Any,
 ) -> AsyncIterator[Stage]:
     """Open a store and a sandbox; `settings` are those of the sandbox, `token` the client's.
 
-    Everybody answers at once and talks little unless scripted; a minute takes a third of a second.
+    The store is a SQLite file unless an address is given. Everybody answers at once and talks
+    little unless scripted; a minute takes a third of a second.
     """
-    url = f"sqlite:///{folder}/store.db"
+    url = store_url or f"sqlite:///{folder}/store.db"
     async with AsyncExitStack() as stack:
         if sandbox is None:
             options = {"speed": 200.0, "seed": 3, **settings}

@@ -1,0 +1,87 @@
+"""What all tests share: a PostgreSQL, started once, where a test asks for one.
+
+`DISCADOR_TEST_POSTGRESQL` names another server to use, on which databases may be created:
+`postgresql://user@host/postgres`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Iterator
+
+import asyncpg  # type: ignore[import-untyped]  # it has no types
+import pytest
+from hypothesis import settings
+from sqlalchemy import make_url
+
+from store.engine import open_store
+from tests.store.server import shared
+
+settings.register_profile("untimed", deadline=None)  # a loaded machine is not a failure
+settings.load_profile("untimed")
+
+
+def _on_server(url: str, statement: str) -> None:
+    async def execute() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(execute())
+
+
+def _named(url: str, database: str) -> str:
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of a server on which databases may be created."""
+    given = os.environ.get("DISCADOR_TEST_POSTGRESQL", "")
+    if given:
+        yield given
+        return
+    meeting = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        meeting = meeting.parent
+    with shared(meeting) as server:
+        yield server.url()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: str) -> Iterator[str]:
+    """Name a database with today's schema, of which others are copies."""
+    name = f"template_{secrets.token_hex(6)}"
+    _on_server(postgresql, f"CREATE DATABASE {name}")
+
+    async def migrated() -> None:
+        async with open_store(_named(postgresql, name)):
+            pass
+
+    asyncio.run(migrated())
+    yield name
+    _on_server(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_postgresql_url(postgresql: str) -> Iterator[str]:
+    """Give the address of a database without a schema."""
+    name = f"discador_{secrets.token_hex(6)}"
+    _on_server(postgresql, f"CREATE DATABASE {name} STRATEGY file_copy")
+    yield _named(postgresql, name)
+    _on_server(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgresql_url(postgresql: str, postgresql_template: str) -> Iterator[str]:
+    """Give the address of a database with today's schema, of the test's own."""
+    name = f"discador_{secrets.token_hex(6)}"
+    _on_server(
+        postgresql, f"CREATE DATABASE {name} TEMPLATE {postgresql_template} STRATEGY file_copy"
+    )
+    yield _named(postgresql, name)
+    _on_server(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
