@@ -29,6 +29,8 @@ class _Judged:
     line: int
     external_id: str
     columns: dict[str, str]
+    names: tuple[str, ...]
+    cells: list[str]
     numbers: list[PhoneNumber] = field(default_factory=list)
     faults: list[Note] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -43,6 +45,7 @@ class Judge:
         dial_list = campaign.dial_list
         self._table = table
         self._name = name
+        self._columns = tuple(table.columns)
         self._ddd = dial_list.default_ddd
         self._own = own_numbers(campaign.call)
         positions = {column: index for index, column in enumerate(table.columns)}
@@ -74,6 +77,8 @@ class Judge:
                     column=None,
                     reason=row.reason,
                     message=row.message,
+                    columns=self._columns,
+                    cells=row.cells,
                 )
                 continue
             line, cells = row
@@ -110,10 +115,11 @@ class Judge:
         if short:
             cells = cells + [""] * (width - len(cells))
         external_id = str(line) if self._id_cell is None else cells[self._id_cell]
-        rejected = self._wrong_id(line, external_id)
+        rejected = self._wrong_id(line, external_id, cells)
         if rejected:
             return rejected
-        judged = _Judged(line, external_id, {column: cells[index] for column, index in self._kept})
+        kept = {column: cells[index] for column, index in self._kept}
+        judged = _Judged(line, external_id, kept, self._columns, cells)
         for column, index in self._number_cells:
             self._number(judged, column, cells[index])
         if short:
@@ -167,7 +173,7 @@ class Judge:
         groups.close()
         return groups
 
-    def _wrong_id(self, line: int, external_id: str) -> RejectedRow | None:
+    def _wrong_id(self, line: int, external_id: str, cells: list[str]) -> RejectedRow | None:
         if self._id_cell is None:
             return None
         if not external_id:
@@ -181,7 +187,13 @@ class Judge:
             return None
         column = self._table.columns[self._id_cell]
         return RejectedRow(
-            line=line, external_id=shown, column=column, reason=reason, message=message
+            line=line,
+            external_id=shown,
+            column=column,
+            reason=reason,
+            message=message,
+            columns=self._columns,
+            cells=tuple(cells),
         )
 
     def _number(self, judged: _Judged, column: str, cell: str) -> None:
@@ -292,4 +304,6 @@ def _without_number(judged: _Judged) -> RejectedRow:
         message=alone.message
         if alone
         else "; ".join(f"{fault.column}: {fault.message}" for fault in faults),
+        columns=judged.names,
+        cells=tuple(judged.cells),
     )

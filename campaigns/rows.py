@@ -20,13 +20,20 @@ class ContactRow(Frozen):
 
 
 class RejectedRow(Frozen):
-    """A row that is no contact, and why; `column` where one column alone is the reason."""
+    """A row that is no contact, and why; `column` where one column alone is the reason.
+
+    `cells` are those of the row, under `columns`, so that a person can mend it: they may hold a
+    number and go nowhere but into the file of rejected rows. A row that could not be split is one
+    cell.
+    """
 
     line: int
     external_id: str | None
     column: str | None
     reason: str
     message: str
+    columns: tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
 
 
 class Note(Frozen):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from campaigns.cells import plain
 from campaigns.problems import did_you_mean, printable
 from campaigns.tables import ListError, Row, Table, tidy
 
@@ -69,7 +70,7 @@ def _chosen(path: Path, name: str | None, names: list[str], visible: list[str]) 
 
 def _rows(sheet: Any) -> Iterator[Row]:
     for line, row in zip(itertools.count(1), sheet.iter_rows(), strict=False):
-        yield line, [value if isinstance(value, str) else _shown(value) for value in row]
+        yield line, [plain(value) if isinstance(value, str) else _shown(value) for value in row]
 
 
 def _shown(value: Any) -> str:

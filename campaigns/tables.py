@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
+from campaigns.cells import plain
 from campaigns.problems import nearest, printable
 
 SEPARATORS: Final = (";", ",", "\t", "|")
@@ -58,11 +59,12 @@ class ListError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BrokenRow:
-    """A row that could not be split into cells."""
+    """A row that could not be split into the cells of the table; `cells` are as far as it could."""
 
     line: int
     reason: str
     message: str
+    cells: tuple[str, ...] = ()
 
 
 Row = tuple[int, list[str]]
@@ -249,9 +251,12 @@ def _rows(lines: _Lines, separator: str) -> Iterator[Row | BrokenRow]:
             return
         except csv.Error:
             lines.reread()
-            yield BrokenRow(line, "bad_quotes", _BAD_QUOTES)
+            yield BrokenRow(line, "bad_quotes", _BAD_QUOTES, (record[0].strip(),))
             continue
-        yield line, [cell.strip() for cell in cells]
+        if any("'" in text for text in record):
+            yield line, [plain(cell.strip()) for cell in cells]
+        else:
+            yield line, [cell.strip() for cell in cells]
 
 
 def _ragged(
@@ -268,11 +273,10 @@ def _ragged(
         elif len(cells) > width and any(cells[width:]):
             if len(lines.record) > 1:
                 lines.reread()
-            yield BrokenRow(
-                line, "ragged", f"there are {len(cells)} cells here and {width} columns"
-            )
+            message = f"there are {len(cells)} cells here and {width} columns"
+            yield BrokenRow(line, "ragged", message, tuple(cells))
         elif len(cells) < width and len(lines.record) > 1:
             lines.reread()
-            yield BrokenRow(line, "bad_quotes", _BAD_QUOTES)
+            yield BrokenRow(line, "bad_quotes", _BAD_QUOTES, (lines.record[0].strip(),))
         else:
             yield line, cells[:width]

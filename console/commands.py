@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -172,11 +172,21 @@ def report(name: RunName = None, *, json_path: JsonPath = None) -> None:
 
 
 @app.command("validate")
-def validate(file: File, *, sandbox: UseSandbox = False) -> None:
+def validate(
+    file: File,
+    *,
+    sandbox: UseSandbox = False,
+    form: Annotated[
+        Literal["text", "json", "github"],
+        typer.Option("--format", help="github: annotations of a workflow there."),
+    ] = "text",
+) -> int:
     """Check a campaign and its list, and tell every problem. Nothing is dialed or stored."""
-    from console.running import Terminal, validate
+    from console.running import Terminal
+    from console.validating import validate
 
-    validate(Terminal(), file, loopback=sandbox or _target().settings.loopback)
+    loopback = sandbox or _target().settings.loopback
+    return validate(Terminal(), file, loopback=loopback, form=form)
 
 
 @app.command("up")

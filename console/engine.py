@@ -29,6 +29,7 @@ from campaigns.contacts import ContactRow, ListError, Note, RejectedRow, read_co
 from campaigns.definition import Campaign
 from campaigns.loader import Checked, check
 from console.failures import CommandError, InvalidDefinitionError
+from console.rejected import RejectedRows, noting
 from console.requirements import require_registries, take_in_lists
 from store import importing, reporting, runs
 from store.engine import Store, StoreError, open_store
@@ -186,19 +187,24 @@ async def import_list(
     path: Path,
     on_progress: Callable[[Imported], None],
     say: Callable[[str], None] = lambda _: None,
+    *,
+    run_id: str | None = None,
+    rejected: RejectedRows | None = None,
 ) -> Run:
     """Create a run and read its lists into the store; it cannot dial yet.
 
     Raises `InvalidDefinitionError` for a list that cannot be used or has nobody to call, and
     `CommandError` when the campaign is already running, or when the rules require a registry that
-    is missing. In each case nothing is left that dials.
+    is missing. In each case nothing is left that dials. Rows that are no contacts are written to
+    `rejected` as well.
     """
-    run_id = new_run_id()
+    run_id = run_id or new_run_id()
     await runs.create_run(store, run_id=run_id, account=ACCOUNT, definition=campaign)
     try:
-        imported = await importing.import_rows(
-            store, run_id, list_rows(campaign, path), on_progress
-        )
+        items = list_rows(campaign, path)
+        if rejected is not None:
+            items = noting(items, rejected)
+        imported = await importing.import_rows(store, run_id, items, on_progress)
         if not imported.total:
             await _refuse_empty(store, run_id, campaign, imported.rejected)
         await require_registries(store, ACCOUNT, run_id, campaign)

@@ -14,13 +14,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from campaigns.cells import escaped
 from console.failures import CommandError
 from console.progress import span, words
 from store.reporting import Report, RowNote
 
 ROWS_ON_SCREEN = 8
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def report_json(report: Report, rows: Sequence[RowNote]) -> str:
@@ -138,4 +137,4 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return escaped(text)

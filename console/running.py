@@ -16,20 +16,20 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConnectConfig
 
 from activities.settings import Settings, sqlite_url
-from campaigns.contacts import ContactRow
 from campaigns.definition import Campaign
 from campaigns.period import Period
 from console import engine
 from console.embedded import SandboxOptions, Stack, StackError, StackOptions, embedded_stack
 from console.failures import CommandError
 from console.progress import Display, screen, showing
+from console.rejected import rejected_file, rejected_rows, tell_where
 from console.report import print_report, show_rows, write_json
 from console.stackfile import HOME, AlreadyRunningError
 from console.steering import rows_file
 from console.target import WITHOUT_ACCOUNT, Target, sandbox_settings
 from store.engine import Store
 from store.importing import Imported
-from store.reporting import Report, RowNote
+from store.reporting import Report
 from store.runs import Run
 
 LOOK_SECONDS = 0.25
@@ -257,27 +257,6 @@ async def up(
         await stack.watch()
 
 
-def validate(terminal: Terminal, path: Path, *, loopback: bool) -> None:
-    """Check the definition and every row of its list; raises `InvalidDefinitionError`."""
-    checked = engine.load_definition(path, loopback=loopback)
-    for problem in checked.problems:
-        terminal.note(problem.render())
-    assert checked.campaign is not None
-    taken = 0
-    rows: list[RowNote] = []
-    for row in engine.list_rows(checked.campaign, path):
-        if isinstance(row, ContactRow):
-            taken += 1
-        else:
-            rows.append(engine.row_note(row))
-    rejected = sum(not row.kept for row in rows)
-    terminal.out.print(
-        f"{checked.campaign.campaign} is valid: {taken} contacts, {rejected} rows rejected.",
-        highlight=False,
-    )
-    show_rows(terminal.out, rows, rows_file(HOME, checked.campaign.campaign))
-
-
 async def go_on_or_begin(
     terminal: Terminal, session: Session, campaign: Campaign, file: Path
 ) -> Run:
@@ -307,10 +286,21 @@ async def begin(terminal: Terminal, session: Session, campaign: Campaign, file: 
             terminal.note(f"{imported.total + imported.rejected} rows read ...")
 
     await engine.know_account(session.store)
-    run = await engine.import_list(session.store, campaign, file, on_progress, terminal.note)
+    run_id = engine.new_run_id()
+    with rejected_rows(None if throwaway else rejected_file(session.home, run_id)) as rejected:
+        run = await engine.import_list(
+            session.store,
+            campaign,
+            file,
+            on_progress,
+            terminal.note,
+            run_id=run_id,
+            rejected=rejected,
+        )
     rows = await engine.rows_of(session.store, run.id)
     terminal.note(f"{run.total} contacts, {run.rejected} rows rejected.")
     show_rows(terminal.err, rows, None if throwaway else rows_file(session.home, run.id))
+    tell_where(terminal.note, rejected.path)
     await engine.begin_dialing(session.store, session.client, run, session.settings.task_queue)
     return run
 

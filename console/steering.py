@@ -16,6 +16,7 @@ from rich.table import Table
 from console import engine
 from console.failures import CommandError
 from console.progress import local_time, outcomes_line, state_line
+from console.rejected import rejected_file, tell_where
 from console.report import print_report, show_rows, write_json
 from console.stackfile import HOME
 from console.target import Target
@@ -156,6 +157,9 @@ async def show_report(
     if json_path != "-":
         print_report(console, report)
         show_rows(console, rows, rows_file(HOME, one.run.id))
+        mendable = rejected_file(HOME, one.run.id)
+        if mendable.exists():
+            tell_where(lambda line: console.print(line, soft_wrap=True, highlight=False), mendable)
 
 
 async def check_worker(console: Console, target: Target) -> None:
