@@ -45,6 +45,8 @@ HOLD_DEFAULT = 600.0
 AT_ONCE = 16
 LOOKED_UP_MAX = 50_000
 MIN_READS = 2
+ANSWERED_WITHIN = 1.0
+"""Seconds after its intent within which a POST's own answer is waited for."""
 FAR = 60.0
 
 T = TypeVar("T")
@@ -180,10 +182,11 @@ class Tracker:
             return []
         self.rows_per_second = len(rows) / max(end - start - 2 * unskewed, 1.0)
         ids = {row.id for row in rows}
+        next_poll = self.store.now() + interval(self._youngest(covered, now))
         for key in covered:
             memory, row = self._memory[key], self._open[key]
             memory.misses = 0 if row.api_id in ids else memory.misses + 1
-            memory.next_poll = self.store.now() + interval(self._youngest(covered, now))
+            memory.next_poll = next_poll
         return rows
 
     def _youngest(self, keys: Iterable[str], now: float) -> float:
@@ -304,13 +307,22 @@ class Tracker:
                 strangers.append((key, call.id))
                 continue
             self.newest_seen = max(self.newest_seen, row.posting_at or 0.0)
-            if row.state == "posting":
+            if row.state == "posting" and self._is_overdue(row):
                 adopted.append(Placed(key=key, api_id=call.id))
         if adopted:
             for item in adopted:
                 _log.info("adopted", attempt=item.key, call=item.api_id)
             self.poster.hang_up_late(await placing.record(self.store, adopted))
         await self._look_up([item for item in strangers if item[0] not in self._looked_up])
+
+    def _is_overdue(self, row: OpenAttempt) -> bool:
+        """Whether the answer to a POST is lost, or so late that its call is taken from the report.
+
+        One that is on its way brings the same id.
+        """
+        if row.unsure_at is not None:
+            return True
+        return self.store.now() > max(row.send_by, row.posting_at + ANSWERED_WITHIN)
 
     async def _look_up(self, strangers: Sequence[tuple[str, int]]) -> None:
         """End calls whose attempt had been judged `not_placed`; look at each key once."""
