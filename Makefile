@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := deploy/requirements-dev.lock
 
-.PHONY: demo test bench lint types lock clean
+.PHONY: demo test bench chaos lint types lock clean
 .DEFAULT_GOAL := demo
 
 # The environment is built from the hash-pinned lock and is complete only when the stamp is there,
@@ -36,6 +36,12 @@ bench: .venv
 	$(PYTHON) -m venv $@
 	$@/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
+
+# Breaks everything around the engine and judges by the ledger (docs/reliability.md). CHAOS_SEED=n
+# repeats a schedule, CHAOS_MINUTES=30 is the long form, CHAOS='--store sqlite' passes options on.
+chaos: .venv
+	$(BIN)/python -m tests.chaos $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) $(if $(CHAOS_MINUTES),--minutes $(CHAOS_MINUTES)) $(CHAOS)
+	CRASH_LONG=1 $(BIN)/pytest -n 2 -m long $(if $(CHAOS_MINUTES),tests/crash tests/chaos,tests/chaos -k without)
 
 lint: .venv
 	$(BIN)/ruff check .

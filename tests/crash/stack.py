@@ -15,7 +15,7 @@ import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -59,6 +59,8 @@ class Stack:
     kills: Counter[str] = field(default_factory=Counter)
     environ: dict[str, str] = field(default_factory=dict)
     """Variables for workers, beside those that the stack sets."""
+    program: Sequence[str] = ("-m", "worker")
+    """What Python runs as a worker."""
     hired: int = 0
     """Workers started so far."""
     started: float = field(default_factory=time.monotonic)
@@ -109,7 +111,7 @@ class Stack:
         number = self.hired
         child = start_child(
             f"worker-{number}",
-            [sys.executable, "-P", "-m", "worker"],
+            [sys.executable, "-P", *self.program],
             log=self.home / f"worker-{number}.log",
             environ=environ,
         )
@@ -225,23 +227,26 @@ async def crash_stack(
     speed: float,
     store_url: str | None = None,
     environ: dict[str, str] | None = None,
+    seed: int = SEED,
 ) -> AsyncIterator[Stack]:
     """Start a sandbox, a store and Temporal; end everything at the end, whatever happened.
 
-    The store is a SQLite file of its own unless an address is given.
+    The store is a SQLite file of its own unless an address is given. The API's faults and the
+    stack's own moments are drawn from `seed`.
     """
     url = store_url or sqlite_url(home / "store.db")
-    async with SandboxServer(speed=speed, seed=SEED) as sandbox, open_store(url) as store:
+    async with SandboxServer(speed=speed, seed=seed) as sandbox, open_store(url) as store:
         stack = Stack(
             home=home,
             sandbox=sandbox,
             store=store,
             store_url=url,
             temporal_port=free_port(),
+            luck=random.Random(seed),
             environ=environ or {},
         )
         try:
-            stack.say(f"CRASH_SEED={SEED}")
+            stack.say(f"CRASH_SEED={seed}")
             stack.start_temporal()
             await stack.temporal_answers()
             yield stack
