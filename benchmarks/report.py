@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.figures import Pacing
@@ -74,10 +74,10 @@ def goals(results: Results) -> list[Goal]:
     if len(results.crowd) == len(results.crowd_sizes) > 1:
         small, large = results.crowd[0], results.crowd[-1]
         few, many = results.crowd_sizes[0], results.crowd_sizes[-1]
-        title = f"CPU per attempt, first {small.attempts} with {many} contacts against {few}"
+        title = f"CPU per attempt, first {small.attempts:,} with {many:,} contacts against {few:,}"
         found.append(_at_most(title, large.own_cpu / small.own_cpu, 1.2, " x"))
         peak = max(large.memory["worker"]) / MEGABYTE
-        found.append(_at_most(f"worker memory at {many} contacts", peak, 300, " MB", 0))
+        found.append(_at_most(f"worker memory at {many:,} contacts", peak, 300, " MB", 0))
     for pace in results.pacing:
         found.append(_at_most(f"pacing {pace.asked:g}/s: error", pace.error * 100, 2, " %"))
         title = f"pacing {pace.asked:g}/s: most in a second, sent"
@@ -85,11 +85,11 @@ def goals(results: Results) -> list[Goal]:
         title = f"pacing {pace.asked:g}/s: most in a second, ledger"
         found.append(_at_most(title, pace.most_accepted, 1.03 * pace.asked + 2, digits=0))
     for one in results.imports:
-        title = f"import of {one['rows']} rows: rows/s"
-        found.append(_at_least(title, one["rows_per_second"], 20_000, digits=0))
-        found.append(
-            _at_most(f"import of {one['rows']} rows: peak memory", one["peak_mb"], 300, " MB", 0)
-        )
+        title = f"import of {one['rows']:,} rows"
+        seen = _at_least(f"{title}: rows/s", one["rows_per_second"], 20_000, digits=0)
+        per_cpu = f"{seen.seen} ({one['rows_per_cpu_second']:.0f} per CPU second)"
+        found.append(replace(seen, seen=per_cpu))
+        found.append(_at_most(f"{title}: peak memory", one["peak_mb"], 300, " MB", 0))
     return found
 
 
