@@ -22,18 +22,23 @@ from typing import Any
 
 import structlog
 import uvicorn
+from starlette.applications import Starlette
 from temporalio.client import Client
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError
 from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, Worker
 
 from activities.api import api_activities
 from activities.boundary import Boundary
 from activities.dialing import HEARTBEAT, DialingActivities
+from activities.metrics import observe_request
+from activities.monitoring import Monitored, create_monitor
 from activities.posting import Poster
 from activities.running import RunActivities
 from activities.settings import ACCOUNT, Settings, SettingsError, load_settings, load_temporal
 from activities.webhook_receiver import Hint, create_receiver
-from store.engine import StoreError, open_store
+from store import watching
+from store.engine import Store, StoreError, open_store
 from store.runs import ensure_account
 from workflows.environment import DATA_CONVERTER, WORKFLOWS, workflow_runner
 from workflows.options import GRACE, STICKY
@@ -79,7 +84,7 @@ def configure_logs() -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
-async def connect() -> Client:
+async def connect(runtime: Runtime | None = None) -> Client:
     """Connect to the configured Temporal, waiting for it for a while. Raises `StartError`."""
     config = load_temporal()
     if config is None:
@@ -90,7 +95,7 @@ async def connect() -> Client:
     deadline = time.monotonic() + CONNECT_SECONDS
     while True:
         try:
-            return await Client.connect(**config, data_converter=DATA_CONVERTER)
+            return await Client.connect(**config, data_converter=DATA_CONVERTER, runtime=runtime)
         except (RPCError, RuntimeError, OSError) as error:
             if time.monotonic() >= deadline:
                 address = config.get("target_host", "the configured address")
@@ -145,6 +150,23 @@ class _Receiver(uvicorn.Server):
 
 
 @asynccontextmanager
+async def listening(variable: str, address: str, application: Starlette) -> AsyncIterator[None]:
+    """Serve an application while the body runs. Raises `StartError` naming the variable."""
+    host, _, port = address.rpartition(":")
+    try:
+        bound = socket.create_server((host, int(port)))
+    except (OSError, OverflowError) as error:
+        raise StartError(f"{variable}: cannot listen at {address}: {error}") from None
+    server = _Receiver(uvicorn.Config(application, access_log=False, log_config=None))
+    task = asyncio.create_task(server.serve(sockets=[bound]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+@asynccontextmanager
 async def webhooks(settings: Settings, dialing: DialingActivities) -> AsyncIterator[None]:
     """Take the API's webhooks as hints while the body runs, where an address for them is set."""
     if settings.webhook_listen is None:
@@ -159,20 +181,53 @@ async def webhooks(settings: Settings, dialing: DialingActivities) -> AsyncItera
         receiver = create_receiver(secret, wake)
     except ValueError as error:
         raise StartError(f"DISCADOR_WEBHOOK_SECRET: {error}") from None
-    host, _, port = settings.webhook_listen.rpartition(":")
-    try:
-        listening = socket.create_server((host, int(port)))
-    except (OSError, OverflowError) as error:
-        raise StartError(
-            f"DISCADOR_WEBHOOK_LISTEN: cannot listen at {settings.webhook_listen}: {error}"
-        ) from None
-    server = _Receiver(uvicorn.Config(receiver, access_log=False, log_config=None))
-    task = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
+    async with listening("DISCADOR_WEBHOOK_LISTEN", settings.webhook_listen, receiver):
         yield
-    finally:
-        server.should_exit = True
-        await task
+
+
+def _sdk_metrics(settings: Settings) -> tuple[Runtime | None, str | None]:
+    """Let the SDK show its metrics on the loopback, for the monitor to pass on."""
+    if settings.monitor_listen is None:
+        return None, None
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = "{}:{}".format(*probe.getsockname())
+    metrics = PrometheusConfig(bind_address=address, durations_as_seconds=True)
+    return Runtime(telemetry=TelemetryConfig(metrics=metrics)), f"http://{address}/metrics"
+
+
+@asynccontextmanager
+async def monitor(
+    settings: Settings,
+    store: Store,
+    temporal: Client,
+    stop: asyncio.Event,
+    temporal_metrics: str | None,
+) -> AsyncIterator[None]:
+    """Show health and metrics while the body runs, where an address for them is set."""
+    if settings.monitor_listen is None:
+        yield
+        return
+
+    async def of_store() -> str | None:
+        await watching.answers(store)
+        return None
+
+    async def of_temporal() -> str | None:
+        return None if await temporal.service_client.check_health() else "it is not serving"
+
+    async def of_worker() -> str | None:
+        return "it is draining" if stop.is_set() else None
+
+    application = create_monitor(
+        Monitored(
+            store=store,
+            checks={"store": of_store, "temporal": of_temporal, "worker": of_worker},
+            temporal_metrics=temporal_metrics,
+        )
+    )
+    async with listening("DISCADOR_MONITOR_LISTEN", settings.monitor_listen, application):
+        yield
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -182,7 +237,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             "ZENVIA_ACCESS_TOKEN is not set, so nothing can be dialed; "
             "to try without an account use `discador run FILE --sandbox`"
         )
-    temporal = await connect()
+    runtime, temporal_metrics = _sdk_metrics(settings)
+    temporal = await connect(runtime)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.store_url))
         # The caps of the account are the worker's to set: it is told them, and it dials.
@@ -194,6 +250,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 settings.base_url,
                 settings.access_token.get_secret_value(),
                 number_format=settings.number_format,
+                observe=observe_request,
             )
         )
         poster = Poster(store, voice)
@@ -212,6 +269,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             api=api_activities(voice, store, Path(".discador")),
         )
         await stack.enter_async_context(webhooks(settings, dialing))
+        await stack.enter_async_context(monitor(settings, store, temporal, stop, temporal_metrics))
         _log.info("worker_started", task_queue=settings.task_queue, pid=os.getpid())
         async with worker:
             await stop.wait()

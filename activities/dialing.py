@@ -9,6 +9,7 @@ attempts, each of which is posted at most once, ever.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,7 @@ from temporalio import activity
 from activities.dispatching import CHUNK_SECONDS, Job, Pacer
 from activities.gates import CampaignGate
 from activities.messages import AdvanceInput, AdvanceResult
+from activities.metrics import TURNS, count_settled
 from activities.polling import FASTEST
 from activities.posting import Poster
 from activities.tracking import Tracker, TrackRules
@@ -123,7 +125,8 @@ class DialingActivities:
         """
         alive = asyncio.create_task(_beat())
         try:
-            return await _Turn(self, request).run()
+            with TURNS.time():
+                return await _Turn(self, request).run()
         finally:
             alive.cancel()
 
@@ -224,6 +227,8 @@ class _Turn:
             starts_at=plan.starts_at,
             ends_at=plan.ends_at,
         )
+        if reservation.settled == len(request.steps):  # a turn that is repeated settles none again
+            count_settled(Counter(step.outcome.value for step in request.steps))
         tracker = self._owner.tracker(request.run, request.lane, plan.track)
         placing_task = asyncio.create_task(self._place(plan, reservation))
         try:

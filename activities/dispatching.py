@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from math import floor
 
+from activities.metrics import PACING_ERROR
 from store.engine import Clock
 from store.pacing import SPACING
 from store.placing import Claim
@@ -251,6 +252,7 @@ class Dispatcher:
                     return False
                 self._account.note(now)
             run.written.note(now)
+            PACING_ERROR.observe(max(now - waiting.slot, 0.0))
             return True
 
         until = min(waiting.latest, waiting.job.claim.send_by)

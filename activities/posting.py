@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from activities.dispatching import Dispatcher, Job, Pacer
+from activities.metrics import POSTS
 from store import placing, runs
 from store.engine import Clock, Store
 from store.placing import NotSent, Placed, PostResult, RefusedPost, Unsure
@@ -27,6 +28,8 @@ RATE_LIMIT_PAUSE = 0.25
 
 GATHER_SECONDS = 0.02
 """How long results wait for each other, so that one transaction takes many of them."""
+
+_WORDS = {Placed: "placed", RefusedPost: "refused", NotSent: "not_sent", Unsure: "unsure"}
 
 _log = structlog.get_logger("discador.posting")
 
@@ -107,6 +110,7 @@ class Poster:
         self._keep(NotSent(key=job.claim.key, message="no send slot was free in time"))
 
     def _keep(self, result: PostResult) -> None:
+        POSTS.labels(_WORDS[type(result)]).inc()
         self._results.append(result)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())

@@ -94,6 +94,9 @@ class Settings(BaseModel):
         default=None, pattern=r"^[^:\s]+:\d{1,5}$", alias="DISCADOR_WEBHOOK_LISTEN"
     )
     webhook_secret: SecretStr | None = Field(default=None, alias="DISCADOR_WEBHOOK_SECRET")
+    monitor_listen: str | None = Field(
+        default=None, pattern=r"^[^:\s]+:\d{1,5}$", alias="DISCADOR_MONITOR_LISTEN"
+    )
     account_channels: int | None = Field(
         default=None, ge=1, le=100_000, alias="DISCADOR_ACCOUNT_CHANNELS"
     )

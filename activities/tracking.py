@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 import structlog
 
 from activities.facts import call_facts, cost_brl
+from activities.metrics import POLL_LAG
 from activities.polling import PAGE, Live, interval, plan
 from activities.posting import Poster
 from campaigns.keys import key_in
@@ -159,6 +160,9 @@ class Tracker:
             if self._memory[row.key].misses >= MISSES and self._memory[row.key].next_poll <= now
         ]
         provider_now = now + (self.skew[1] if self.skew else 0.0)
+        planned = [self._memory[row.key].next_poll for row in placed]
+        if any(instant <= now for instant in planned):
+            POLL_LAG.observe(now - min(planned))
         poll = plan(calls, provider_now, self.rows_per_second)
         found: list[Chamada] = []
         if poll.window_from is not None:

@@ -23,6 +23,9 @@ _DEFAULT_PAGE = 100
 
 Model = TypeVar("Model", bound=BaseModel)
 
+Observer = Callable[[str, float, str | None], None]
+"""Told of each exchange: the operation, its seconds, and the name of its error, None for none."""
+
 
 class Session:
     """A connection to one account, with which the operations are written."""
@@ -35,10 +38,12 @@ class Session:
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - a frozen value
         number_format: NumberFormat = "e164",
         connections: int = 4000,
+        observe: Observer | None = None,
     ) -> None:
         self._transport = HttpTransport(base_url, token, timeouts=timeouts, connections=connections)
         self._token = token
         self._number_format = number_format
+        self._observe = observe
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._transport.address!r}, token=***)"
@@ -77,17 +82,25 @@ class Session:
                 raise errors.RequestNotPossible(
                     "a value holds characters that cannot be sent", operation=operation.name
                 ) from None
-        answer = await self._transport.exchange(
-            operation.name,
-            operation.verb,
-            operation.path if id is None else operation.path.format(id=int(id)),
-            body=content,
-            query=query,
-            send_by=send_by,
-            clock=clock,
-            permit=permit,
-        )
-        return envelope.dados(answer, operation=operation.name, token=self._token)
+        began, failed = time.perf_counter(), None
+        try:
+            answer = await self._transport.exchange(
+                operation.name,
+                operation.verb,
+                operation.path if id is None else operation.path.format(id=int(id)),
+                body=content,
+                query=query,
+                send_by=send_by,
+                clock=clock,
+                permit=permit,
+            )
+            return envelope.dados(answer, operation=operation.name, token=self._token)
+        except errors.VoiceError as error:
+            failed = type(error).__name__
+            raise
+        finally:
+            if self._observe is not None:
+                self._observe(operation.name, time.perf_counter() - began, failed)
 
     async def _object(self, model: type[Model], operation: Operation, **request: Any) -> Model:
         return read(model, await self._dados(operation, **request), operation)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from pathlib import Path
 
+import aiohttp
 from sqlalchemy import select
 
+from console.embedded import free_port
 from store.engine import Store
 from store.schema import attempts
 from tests.crash import campaign
@@ -26,15 +29,41 @@ async def _undecided(store: Store) -> list[tuple[str, str]]:
         return [(row.key, row.state) for row in await connection.execute(query)]
 
 
+async def _asked(url: str) -> tuple[int, str]:
+    """Return the code and the text of a page, 0 where nobody answers."""
+    try:
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return answer.status, await answer.text()
+    except aiohttp.ClientError:
+        return 0, ""
+
+
+async def _drains(monitor: str) -> bool:
+    code, text = await _asked(f"http://{monitor}/ready")
+    return code == 503 and "draining" in text
+
+
 async def test_a_worker_that_is_asked_to_end_waits_for_every_answer(tmp_path: Path) -> None:
-    """With answers that take two seconds, no POST is cut and no attempt is left in doubt."""
-    async with crash_stack(tmp_path, speed=40) as stack:
+    """With answers that take two seconds, no POST is cut and no attempt is left in doubt.
+
+    Its monitor counts what the provider saw, and says that it drains for as long as it does.
+    """
+    monitor = f"127.0.0.1:{free_port()}"
+    environ = {"DISCADOR_MONITOR_LISTEN": monitor}
+    async with crash_stack(tmp_path, speed=40, environ=environ) as stack:
         stack.sandbox.faults(slow={"share": 1.0, "seconds": 2.0})
         await campaign.start(stack, PLAN)
         for accepted in (30, 70):
             worker = stack.start_worker()
             await stack.until_accepted(accepted + stack.luck.randrange(20))
+            assert await _asked(f"http://{monitor}/live") == (200, '{"live":true}')
+            assert (await _asked(f"http://{monitor}/ready"))[0] == 200
+            _, metrics = await _asked(f"http://{monitor}/metrics")
+            assert 'discador_live_calls{campaign="drained"' in metrics
+            assert 'discador_api_request_seconds_count{operation="chamada criar"}' in metrics
+            assert "temporal_worker_task_slots_available" in metrics
             worker.signal_group(signal.SIGTERM)
+            await stack.until(partial(_drains, monitor), "the monitor says that it drains", 5)
             took = await stack.until(
                 lambda: worker.exit_code is not None,  # noqa: B023 - awaited in this round
                 "the worker has ended",

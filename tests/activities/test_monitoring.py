@@ -1,0 +1,114 @@
+"""Health and metrics: what is away is named, and nothing personal is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import httpx
+
+from activities.metrics import POSTS, count_settled, observe_request
+from activities.monitoring import Monitored, create_monitor
+from activities.settings import sqlite_url
+from campaigns.contacts import ContactRow
+from campaigns.definition import Campaign
+from campaigns.numbers import PhoneNumber, normalise
+from store import importing, runs, watching
+from store.engine import Store, open_store
+
+DEFINITION = Campaign.model_validate(
+    {
+        "campaign": "novembro",
+        "purpose": "service",
+        "dial_list": {"file": "lista.csv", "numbers": ["celular"]},
+        "call": {"connect_to": "4000"},
+    }
+)
+
+
+async def fine() -> str | None:
+    """Have nothing to say."""
+    return None
+
+
+async def away() -> str | None:
+    """Fail as a part does that is not there."""
+    raise ConnectionRefusedError
+
+
+async def slow() -> str | None:
+    """Never answer."""
+    await asyncio.Event().wait()
+    return None
+
+
+async def asked(monitored: Monitored, path: str) -> httpx.Response:
+    """Ask the monitor, without a network."""
+    transport = httpx.ASGITransport(create_monitor(monitored))
+    async with httpx.AsyncClient(transport=transport, base_url="http://monitor") as client:
+        return await client.get(path)
+
+
+async def prepared(store: Store) -> None:
+    """Begin a run with one contact."""
+    await runs.ensure_account(store, "default", None, None)
+    await runs.create_run(store, run_id="bcdfg", account="default", definition=DEFINITION)
+    number = normalise("11987654321")
+    assert isinstance(number, PhoneNumber)
+    row = ContactRow(line=2, external_id="Maria", numbers=(number,), columns={"nome": "Maria"})
+    await importing.import_rows(store, "bcdfg", iter([row]))
+    await runs.mark_ready(store, "bcdfg")
+
+
+async def test_who_cannot_work_says_why_and_is_alive(tmp_path: Path) -> None:
+    """A part that is away or silent is named; the process needs no restart for it."""
+    async with open_store(sqlite_url(tmp_path / "store.db")) as store:
+        good = Monitored(store, {"store": fine, "temporal": fine})
+        bad = Monitored(store, {"store": away, "temporal": slow, "worker": fine})
+        answer = await asked(good, "/ready")
+        assert (answer.status_code, answer.json()) == (200, {"ready": True, "reasons": {}})
+        answer = await asked(bad, "/ready")
+        assert answer.status_code == 503
+        assert answer.json()["reasons"] == {
+            "store": "ConnectionRefusedError",
+            "temporal": "no answer within 2 s",
+        }
+        assert (await asked(bad, "/live")).status_code == 200
+
+
+async def test_metrics_tell_of_open_runs_and_of_this_process(tmp_path: Path) -> None:
+    """Gauges come from the store, counters from the process; no number, name or token is there."""
+    async with open_store(sqlite_url(tmp_path / "store.db")) as store:
+        await prepared(store)
+        POSTS.labels("placed").inc()
+        count_settled({"busy": 2})
+        observe_request("chamada criar", 0.2, "ReadTimeout")
+        text = (await asked(Monitored(store, {}), "/metrics")).text
+    assert 'discador_run_state{campaign="novembro",run="bcdfg",state="running"} 1.0' in text
+    assert 'discador_contacts_open{campaign="novembro",run="bcdfg"} 1.0' in text
+    assert 'discador_unknowns{campaign="novembro",run="bcdfg"} 0.0' in text
+    assert re.search(r'^discador_attempts_total\{outcome="busy"\} [2-9]', text, re.MULTILINE)
+    assert 'discador_api_errors_total{error="ReadTimeout",operation="chamada criar"}' in text
+    assert "987654321" not in text
+    assert "Maria" not in text
+
+
+async def test_metrics_go_on_without_the_store_and_without_the_sdk(tmp_path: Path) -> None:
+    """A store that is gone costs its own part of the page, and nothing more."""
+    async with open_store(sqlite_url(tmp_path / "store.db")) as store:
+        await watching.answers(store)
+    gone = Monitored(
+        Store(engine=store.engine, clock=_broken), {}, temporal_metrics="http://127.0.0.1:9/metrics"
+    )
+    await store.engine.dispose()
+    (tmp_path / "store.db").unlink()
+    answer = await asked(gone, "/metrics")
+    assert answer.status_code == 200
+    assert "discador_posts_total" in answer.text
+    assert "the store does not answer" in answer.text
+    assert "the Temporal SDK shows no metrics" in answer.text
+
+
+def _broken() -> float:
+    raise OSError
