@@ -197,6 +197,15 @@ async def _beat() -> None:
         activity.heartbeat()
 
 
+def _heard(claiming: asyncio.Task[tuple[list[Claim], Pace]]) -> None:
+    """Take note of a claim that failed when its turn had gone: nobody else asks what became of it.
+
+    What it had committed, if anything, is in `posting` and is reconciled.
+    """
+    if not claiming.cancelled() and (error := claiming.exception()) is not None:
+        _log.warning("claim_failed", error=type(error).__name__)
+
+
 class _Turn:
     """One execution of `advance`."""
 
@@ -384,7 +393,9 @@ class _Turn:
 
     async def _claim(self, plan: Plan, keys: Sequence[str]) -> tuple[list[Claim], Pace]:
         """Win attempts and hand them to the poster; shielded, so that none is won in vain."""
-        return await asyncio.shield(asyncio.ensure_future(self._claim_and_launch(plan, keys)))
+        claiming = asyncio.ensure_future(self._claim_and_launch(plan, keys))
+        claiming.add_done_callback(_heard)
+        return await asyncio.shield(claiming)
 
     async def _claim_and_launch(self, plan: Plan, keys: Sequence[str]) -> tuple[list[Claim], Pace]:
         definition = plan.definition
