@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from temporalio.service import RPCError
 
 from console.process import Child
 from store import reporting
-from tests.chaos import books
+from tests.chaos import books, stalls
 from tests.chaos.schedule import QUIET, WORKERS, Disturbance, Form, schedule
 from tests.crash import campaign, ledger
 from tests.crash.campaign import Plan
@@ -105,6 +106,7 @@ class Round:
         self._temporal_back_at: float | None = None
         self._began = 0.0
         self._calm = False
+        self._watch = stalls.Watch()
         self.broken: list[str] = []
 
     def _now(self) -> float:
@@ -114,6 +116,7 @@ class Round:
         """Start the workers, break things until the run ends, mend everything, and judge."""
         stack, plan = self._stack, self._plan
         async with AsyncExitStack() as networks:
+            stack.sandbox.inside(self._watch.start)
             await campaign.start(stack, plan)
             for _ in range(WORKERS):
                 network = await networks.enter_async_context(Network(stack.temporal_port))
@@ -155,8 +158,13 @@ class Round:
         """Look for promises that are broken already: waiting for the end would hide the moment."""
         calls = ledger.read(self._stack.sandbox.ledger())
         peak = self._stack.sandbox.stats()["peak_live"]
-        self.broken = campaign.broken_promises(calls, self._plan, peak, at_the_end=False)
+        self.broken = campaign.broken_promises(
+            calls, self._plan, peak, at_the_end=False, densest=self._densest(calls)
+        )
         return self.broken
+
+    def _densest(self, calls: Sequence[ledger.LedgerCall]) -> int:
+        return stalls.surely_within((call.start for call in calls), self._watch.stalls)
 
     def _tell(self) -> None:
         stack = self._stack
@@ -296,19 +304,25 @@ class Round:
         stats = stack.sandbox.stats()
         report = await reporting.report(stack.store, plan.run)
         if not self.broken:
-            self.broken = campaign.broken_promises(calls, plan, stats["peak_live"])
+            self.broken = campaign.broken_promises(
+                calls, plan, stats["peak_live"], densest=self._densest(calls)
+            )
             self.broken += await campaign.untidy_books(stack.store, plan.run, calls, report)
             self.broken += await books.wrong_outcomes(stack.store, plan)
             self.broken += await books.unexplained(stack.store, plan.run, calls)
         outcome.broken = self.broken
+        (stack.home / "ledger.json").write_text(json.dumps(stack.sandbox.ledger()))
+        (stack.home / "stalls.json").write_text(json.dumps(self._watch.stalls))
         outcome.calls = len(calls)
         outcome.disturbed = dict(stack.kills)
         outcome.faults = dict(stats["faults"])
         outcome.counts = await self._counts(calls)
         outcome.caps = {
             "live calls": f"{max(ledger.peak_live(calls), stats['peak_live'])} of {plan.channels}",
-            "calls in the densest second": f"{ledger.most_within(calls)} of "
+            "calls in the densest second": f"{self._densest(calls)} of "
             f"{ledger.allowed_within_a_second(plan.rate):.0f}",
+            "accepted in it, when the sandbox ran again": f"{ledger.most_within(calls)}",
+            "longest stall of the sandbox": f"{self._watch.longest:.2f} s",
             "calls to one contact": f"{max(Counter(call.number for call in calls).values())} of 4",
         }
         outcome.doubts = await books.doubts(stack.store, plan.run)

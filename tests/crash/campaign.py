@@ -189,14 +189,20 @@ async def remains(store: Store) -> str:
 
 
 def broken_promises(
-    calls: Sequence[LedgerCall], plan: Plan, peak_live: int, *, at_the_end: bool = True
+    calls: Sequence[LedgerCall],
+    plan: Plan,
+    peak_live: int,
+    *,
+    at_the_end: bool = True,
+    densest: int | None = None,
 ) -> list[str]:
     """Return every promise that the ledger shows broken, with the calls that break it.
 
-    `peak_live` is the provider's own count of it. Before the end, calls may be missing.
+    `peak_live` is the provider's own count of it, and `densest` of calls within a second where it
+    knows better than its ledger. Before the end, calls may be missing.
     """
     peak = ledger.peak_live(calls)
-    second = ledger.most_within(calls)
+    second = ledger.most_within(calls) if densest is None else densest
     found = {
         "calls without a key": ledger.without_key(calls),
         "attempt keys twice": ledger.repeated_keys(calls),
