@@ -360,6 +360,7 @@ class _Turn:
             live=work.live,
             placed=self._posted,
             next_due=0.0,
+            rules_version=run.rules_version,
         )
 
     # Placing -------------------------------------------------------------------------------------

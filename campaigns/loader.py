@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from campaigns import beside, checks, document, not_yet
+from campaigns import amending, beside, checks, document, not_yet
 from campaigns.definition import Campaign
 from campaigns.document import MAX_BYTES, Mapping, Node, Scalar, Sequence
 from campaigns.places import Tree
@@ -89,9 +89,13 @@ def load(path: Path, *, loopback: bool) -> Campaign:
     return checked.campaign
 
 
-def check(path: Path, *, loopback: bool) -> Checked:
-    """Read a campaign file and give all problems, warnings too. Raises nothing."""
-    reader = _Reader(str(path))
+def check(path: Path, *, loopback: bool, running: Campaign | None = None) -> Checked:
+    """Read a campaign file and give all problems, warnings too. Raises nothing.
+
+    `running` is the campaign as it runs now, where the file is to change it: what may not change is
+    a problem too.
+    """
+    reader = _Reader(str(path), running)
     text = reader.text_of(path)
     campaign = None if text is None else reader.campaign(text, path.parent, loopback=loopback)
     problems = tuple(sorted(reader.problems, key=lambda p: (p.line, p.column)))
@@ -103,9 +107,10 @@ def check(path: Path, *, loopback: bool) -> Checked:
 class _Reader:
     """Collects the problems of one file."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, running: Campaign | None = None) -> None:
         self.problems: list[Problem] = []
         self._name = name
+        self._running = running
         self._lines: list[str] = []
         self._said: set[tuple[int, int]] = set()
 
@@ -187,10 +192,17 @@ class _Reader:
             self._found(tree, finding)
         for finding in beside.findings(data, sections, base):
             self._found(tree, finding)
+        self._compared(tree, campaign)
         if not any(problem.severity == "error" for problem in self.problems):
             for path in not_yet.used(data):
                 self._found(tree, checks.Finding(path, _NOT_YET, "not_yet"))
         return campaign
+
+    def _compared(self, tree: Tree, campaign: Campaign | None) -> None:
+        """Report what may not change of a campaign that runs."""
+        if self._running is not None and campaign is not None:
+            for finding in amending.findings(self._running, campaign):
+                self._found(tree, finding)
 
     def _values(self, node: Node, path: Keys, quoted: frozenset[Keys]) -> None:
         """Report values that are missing, and numbers that YAML would have changed."""

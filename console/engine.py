@@ -31,7 +31,7 @@ from campaigns.loader import Checked, check
 from console.failures import CommandError, InvalidDefinitionError
 from console.rejected import RejectedRows, noting
 from console.requirements import require_registries, take_in_lists
-from store import importing, reporting, runs
+from store import amending, importing, reporting, runs
 from store.engine import Store, StoreError, open_store
 from store.importing import Imported
 from store.reporting import Progress, Report, RowNote
@@ -39,7 +39,8 @@ from store.runs import Run, RunError
 from store.schema import accounts
 from store.upsert import insert_ignore
 from workflows.campaign import CampaignWorkflow
-from workflows.messages import CampaignInput, PauseRequest, ResumeRequest, StopRequest
+from workflows.lane import LaneWorkflow
+from workflows.messages import CampaignInput, PauseRequest, ResumeRequest, StopRequest, Wake
 from workflows.names import campaign_id, lane_id
 
 CONNECT_SECONDS = 10.0
@@ -69,6 +70,36 @@ def load_definition(path: Path, *, loopback: bool) -> Checked:
     if checked.campaign is None:
         raise InvalidDefinitionError("\n".join(problem.render() for problem in checked.errors))
     return checked
+
+
+def load_amended(path: Path, running: Campaign, *, loopback: bool) -> Campaign:
+    """Read the file that is to change a running campaign.
+
+    Raises `InvalidDefinitionError` with all problems, also those of changing what may not change.
+    """
+    checked = check(path, loopback=loopback, running=running)
+    if checked.campaign is None:
+        raise InvalidDefinitionError("\n".join(problem.render() for problem in checked.errors))
+    return checked.campaign
+
+
+async def amend(store: Store, run_id: str, definition: Campaign, *, known_version: int) -> int:
+    """Let a run go on by another definition. Raises `CommandError` where it cannot any more."""
+    try:
+        return await amending.amend(store, run_id, definition, known_version=known_version)
+    except RunError as error:
+        raise CommandError(_sentence(str(error))) from None
+
+
+async def wake_lanes(client: Client, run: Run) -> None:
+    """Let every lane of a run look at the store now; one that has finished needs nothing."""
+    for lane in range(run.lanes):
+        handle = client.get_workflow_handle(lane_id(run.campaign, run.id, lane))
+        try:
+            await handle.signal(LaneWorkflow.wake, Wake())
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise CommandError(error.message) from None
 
 
 def list_rows(campaign: Campaign, path: Path) -> Iterator[ContactRow | RejectedRow | Note]:

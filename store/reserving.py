@@ -257,7 +257,7 @@ async def settle_and_reserve(
     async with store.write() as connection:
         run = await lock_account(connection, run_id)
         now = store.now()
-        settled = await settle(store, connection, run_id, lane, steps)
+        settled = await settle(store, connection, run_id, lane, steps, version=run.rules_version)
         await connection.execute(
             insert_ignore(store, lanes), {"run_id": run_id, "lane": lane, "seen_at": now}
         )

@@ -15,7 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.definition import Campaign, Frozen
 from store.engine import Store
-from store.schema import OPEN_RUN_STATES, accounts, attempts, rules, run_events, runs
+from store.schema import (
+    OPEN_RUN_STATES,
+    accounts,
+    attempts,
+    rules,
+    run_events,
+    runs,
+)
 from store.upsert import insert_ignore
 
 RunState = Literal["preparing", "running", "paused", "stopping", "completed", "stopped", "failed"]
@@ -133,12 +140,13 @@ async def mark_ready(store: Store, run_id: str) -> None:
     """Let a prepared run dial. Twice is the same as once; a run that has ended stays ended."""
     now = store.now()
     async with store.write() as connection:
-        run = await _locked(connection, run_id)
+        run = await locked(connection, run_id)
         if run.state == "preparing":
             await _write_state(connection, run_id, "running", "", now, started_at=now)
 
 
-async def _locked(connection: AsyncConnection, run_id: str) -> Run:
+async def locked(connection: AsyncConnection, run_id: str) -> Run:
+    """Return a run whose row nobody else changes before the transaction ends."""
     row = (
         await connection.execute(select(runs).where(runs.c.id == run_id).with_for_update())
     ).one_or_none()
@@ -205,7 +213,7 @@ async def pause(store: Store, run_id: str, reason: str) -> Run:
     """Stop placing, retries included; live calls go on. A paused run stays as it is."""
     now = store.now()
     async with store.write() as connection:
-        run = await _locked(connection, run_id)
+        run = await locked(connection, run_id)
         if run.state == "running":
             await _write_state(connection, run_id, "paused", reason, now)
         elif run.state != "paused":
@@ -217,7 +225,7 @@ async def resume(store: Store, run_id: str) -> Run:
     """Go on after a pause. A running run stays as it is."""
     now = store.now()
     async with store.write() as connection:
-        run = await _locked(connection, run_id)
+        run = await locked(connection, run_id)
         if run.state == "paused":
             await _write_state(connection, run_id, "running", "", now)
         elif run.state != "running":
@@ -240,7 +248,7 @@ async def stop(
     """
     now = store.now()
     async with store.write() as connection:
-        run = await _locked(connection, run_id)
+        run = await locked(connection, run_id)
         if run.state in {"running", "paused", "preparing"}:
             await _write_state(
                 connection, run_id, "stopping", reason, now, ends_as=ends_as, hang_up=hang_up
@@ -271,7 +279,7 @@ async def close(store: Store, run_id: str) -> Run:
     """
     now = store.now()
     async with store.write() as connection:
-        run = await _locked(connection, run_id)
+        run = await locked(connection, run_id)
         if run.is_open:
             held = await open_attempts(connection, run_id)
             if held:
@@ -289,6 +297,6 @@ async def abandon(store: Store, run_id: str, reason: str) -> None:
     """Mark a run failed whose workflow never started; nothing of it was dialed."""
     now = store.now()
     async with store.write() as connection:
-        run = await _locked(connection, run_id)
+        run = await locked(connection, run_id)
         if run.is_open and not await open_attempts(connection, run_id):
             await _write_state(connection, run_id, "failed", reason, now, ended_at=now)

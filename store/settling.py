@@ -10,11 +10,13 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.amending import moved_rules
 from campaigns.attempts import Outcome, Step
 from campaigns.caps import local_zone, next_daypart
+from campaigns.definition import Campaign
 from store import dead
 from store.engine import Store
-from store.schema import attempts, contacts, decisions, suppressions
+from store.schema import attempts, contacts, decisions, rules, suppressions
 from store.upsert import add_tally, insert_ignore
 
 OVER = ("ended", "refused", "not_sent", "not_placed", "unknown")
@@ -34,9 +36,18 @@ def _rule_uses(text: str, rule: int) -> str:
 
 
 async def settle(
-    store: Store, connection: AsyncConnection, run_id: str, lane: int, steps: Sequence[Step]
+    store: Store,
+    connection: AsyncConnection,
+    run_id: str,
+    lane: int,
+    steps: Sequence[Step],
+    *,
+    version: int,
 ) -> int:
     """Apply decisions inside the caller's transaction; return how many were new.
+
+    `version` is that of the run's rules now; a decision by older ones counts for the retry rule
+    where that one stands now, if it still does.
 
     A step for an attempt that is already settled does nothing: the same steps may come again after
     a lost answer.
@@ -99,11 +110,13 @@ async def settle(
     )
     suspects = [row for row in rows if by_key[row.key].outcome is Outcome.INVALID_NUMBER]
     gone = await dead.declare(store, connection, suspects, by_key, now)
+    places = await _places(connection, run_id, {by_key[row.key].version for row in rows}, version)
     changes, log, tally = [], [], Counter[str]()
     suppressed: list[dict[str, object]] = []
     for row in rows:
         step = by_key[row.key]
-        change = _change(step, row, known[row.n], now)
+        rule = places[step.version].get(step.rule) if step.version in places else step.rule
+        change = _change(step, row, known[row.n], now, rule)
         if step.action == "retry" and row.e164 in gone:
             change["b_due_at"] = now  # the next reserve passes the number over, for good
         changes.append(change)
@@ -152,8 +165,33 @@ async def settle(
     return len(rows)
 
 
-def _change(step: Step, row: Any, contact: Any, now: float) -> dict[str, Any]:
-    """Return what becomes of the contact whose attempt `row` ended."""
+async def _places(
+    connection: AsyncConnection, run_id: str, decided_by: set[int], version: int
+) -> dict[int, dict[int | None, int]]:
+    """Return, for each older version of the rules, where its retry rules stand now."""
+    older = decided_by - {version}
+    if not older:
+        return {}
+    query = select(rules.c.version, rules.c.definition).where(
+        rules.c.run_id == run_id, rules.c.version.in_({*older, version})
+    )
+    tables = {
+        row.version: Campaign.model_validate_json(row.definition).retry
+        for row in await connection.execute(query)
+    }
+    return {
+        old: {
+            index: place
+            for place, index in enumerate(moved_rules(tables[old], tables[version]))
+            if index is not None
+        }
+        for old in older
+        if old in tables and version in tables
+    }
+
+
+def _change(step: Step, row: Any, contact: Any, now: float, rule: int | None) -> dict[str, Any]:
+    """Return what becomes of the contact whose attempt `row` ended; `rule` is what has acted."""
     due_at = max(now, (row.ended_at or now) + step.delay)
     if step.other_daypart and row.posting_at is not None:
         due_at = max(due_at, next_daypart(row.posting_at, local_zone(row.e164)))
@@ -171,8 +209,8 @@ def _change(step: Step, row: Any, contact: Any, now: float) -> dict[str, Any]:
         change |= {"b_state": "done", "b_outcome": step.outcome.value, "b_due_at": now}
     elif step.action == "next_number":
         change |= {"b_position": contact.position + 1, "b_rule_uses": "[]", "b_due_at": now}
-    elif step.rule is not None:
-        change["b_rule_uses"] = _rule_uses(contact.rule_uses, step.rule)
+    elif rule is not None:
+        change["b_rule_uses"] = _rule_uses(contact.rule_uses, rule)
     return change
 
 

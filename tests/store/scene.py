@@ -272,11 +272,12 @@ async def open_scene(
     account_channels: int | None = None,
     account_rate: float | None = None,
     ready: bool = True,
+    definition: Campaign | None = None,
     **options: Any,
 ) -> Scene:
     """Import a list and let its run dial."""
     await runs.ensure_account(store, ACCOUNT, account_channels, account_rate)
-    definition = campaign(name)
+    definition = definition or campaign(name)
     await runs.create_run(store, run_id=run, account=ACCOUNT, definition=definition, lanes=lanes)
     await importing.import_rows(store, run, rows or people(4))
     if ready:
