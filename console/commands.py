@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Modules of this package that bring commands of their own: a group each, or `register(app)`.
 OPERATIONS = ("chamada", "conferencia", "suppress", "webphone")
-REGISTERED = ("amending", "explain", "language")
+REGISTERED = ("amending", "explain", "language", "plan")
 
 app = typer.Typer(
     name="discador",

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from socket import gethostname
 
+from sqlalchemy import make_url
 from temporalio.envconfig import ClientConnectConfig
 
 from activities.settings import Settings, SettingsError, load_settings, load_temporal, sqlite_url
@@ -45,6 +47,14 @@ class Target:
             return [self.settings.store_url]
         files = [HOME / "discador.db", SANDBOX_STORE]
         return [sqlite_url(file) for file in files if file.exists()]
+
+    def store_to_read(self, *, sandbox: bool) -> str | None:
+        """Name the store in which a campaign that is started now would run, if it is there yet."""
+        url = self.settings.store_url
+        if self.stack is None and not self.store_is_named:
+            url = sqlite_url(SANDBOX_STORE if sandbox else HOME / "discador.db")
+        file = make_url(url).database if url.startswith("sqlite") else None
+        return None if file is not None and not Path(file).exists() else url
 
     def suppression_stores(self) -> list[str]:
         """List the stores that a suppression is written to: real calls first, then rehearsals.

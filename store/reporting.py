@@ -11,7 +11,7 @@ from campaigns.definition import Frozen
 from campaigns.period import Period
 from store.engine import Store
 from store.runs import PublicStatus, Run, get_definition, get_run
-from store.schema import attempts, contacts, rejected_rows, tallies
+from store.schema import attempts, contacts, rejected_rows, runs, tallies
 
 DUE = "due"
 """Outcome of a contact that a run has not finished with."""
@@ -192,6 +192,21 @@ async def report(store: Store, run_id: str) -> Report:
         started_at=_iso(run.started_at),
         ended_at=_iso(run.ended_at),
     )
+
+
+async def calls_by_outcome(store: Store, account: str) -> dict[str, int]:
+    """Return how many calls of all the account's runs ended how, from the lanes' tallies."""
+    query = (
+        select(tallies.c.name, func.sum(tallies.c.count).label("total"))
+        .join(runs, runs.c.id == tallies.c.run_id)
+        .where(runs.c.account_id == account, tallies.c.name.startswith("attempt:"))
+        .group_by(tallies.c.name)
+    )
+    async with store.read() as connection:
+        return {
+            row.name.removeprefix("attempt:"): int(row.total)
+            for row in await connection.execute(query)
+        }
 
 
 async def row_notes(store: Store, run_id: str) -> list[RowNote]:

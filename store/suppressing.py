@@ -6,7 +6,7 @@ the moment it is written, retries included. A number stays suppressed while any 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from itertools import islice
 from typing import Literal
@@ -193,6 +193,25 @@ async def entries_of(store: Store, account: str, e164: str) -> list[Suppression]
     ).where(suppressions.c.account_id == account, suppressions.c.e164 == e164)
     async with store.read() as connection:
         return [_entry(row) for row in await connection.execute(query)]  # type: ignore[arg-type]  # a named row
+
+
+async def held(
+    store: Store, account: str, campaign: str, purpose: str, e164s: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return which of these numbers a campaign may not call now, with the sources that say so."""
+    now = store.now()
+    query = select(suppressions.c.e164, suppressions.c.source).where(
+        suppressions.c.account_id == account,
+        suppressions.c.e164.in_(e164s),
+        suppressions.c.scope.in_(("all", purpose)),
+        suppressions.c.campaign.in_(("", campaign)),
+        (suppressions.c.expires_at.is_(None)) | (suppressions.c.expires_at > now),
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    async with store.read() as connection:
+        for row in await connection.execute(query):
+            found[row.e164] = (*found.get(row.e164, ()), row.source)
+    return found
 
 
 async def lists(store: Store, account: str) -> list[SuppressionList]:
