@@ -76,7 +76,8 @@ def check(caps: Caps, calls: Sequence[float], now: float, zone: tzinfo) -> CapAn
     ):
         if cap is not None and _since(calls, _midnight(start, zone)) >= cap:
             waits.append((_midnight(end, zone), why))
-    if caps.rolling_24h is not None and _since(calls, now - DAY) >= caps.rolling_24h:
+    # A call that was made exactly a day ago has left the stretch, else the wait below never ends.
+    if caps.rolling_24h is not None and _since(calls, now - DAY + 2e-6) >= caps.rolling_24h:
         waits.append((calls[-caps.rolling_24h] + DAY, "cap_rolling_24h"))
     if caps.min_gap is not None and calls[-1] + caps.min_gap > now:
         waits.append((calls[-1] + caps.min_gap, "min_gap"))

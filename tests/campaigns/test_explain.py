@@ -346,6 +346,8 @@ def test_terms_are_taken_from_a_campaign() -> None:
     assert terms.margin == timedelta(minutes=12)
     assert terms.hours == campaign.calling_hours
     assert (terms.limits.per_day, terms.limits.min_gap) == (1, timedelta(hours=6))
+    limits = HoursOracle(terms).limits("11", date(2026, 11, 25))
+    assert (limits.per_day, limits.min_gap) == (1, timedelta(hours=6))
     assert terms.overrides[0].rule == "rj-sales-hours"
     assert terms.registries == frozenset({"procon-sp"})
 

@@ -186,12 +186,13 @@ class Scene:
         """Reserve, claim and record as placed up to `count` calls; return their keys."""
         token = self.token()
         found = await self.reserve(token, **how)
-        claims = await self.claim(token, found.keys[:count])
-        await placing.record(
-            self.store,
-            [Placed(key=claim.key, api_id=api_id(claim.key)) for claim in claims],
-        )
-        return [claim.key for claim in claims]
+        keys = [claim.key for claim in await self.claim(token, found.keys[:count])]
+        await self.accept(keys)
+        return keys
+
+    async def accept(self, keys: Sequence[str]) -> None:
+        """Record that the API has accepted these calls."""
+        await placing.record(self.store, [Placed(key=key, api_id=api_id(key)) for key in keys])
 
     async def finish(self, keys: Sequence[str], contact: LegFacts = BUSY, **facts: Any) -> int:
         """Record that calls have ended so."""
