@@ -1,24 +1,30 @@
 """Taking a list into the store: whole or not at all as far as dialing goes.
 
 Rows are written in batches while the run is `preparing`; only `mark_ready` lets it dial. An import
-that dies half way leaves a run that the next start replaces.
+that dies half way leaves a run that the next start goes on with (`runs.take_over`): every row of a
+list leaves one row here, as a contact or as a remark, so what is here says how far it came.
 """
 
 from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import case, func, insert, select, update
 
 from campaigns.contacts import ContactRow, Note, RejectedRow
 from campaigns.definition import Frozen
 from store.engine import Store
+from store.runs import RunError
 from store.schema import contacts, numbers, rejected_rows, runs
 
 BATCH = 5_000
+
+
+class ListChangedError(Exception):
+    """The list is not the one of which a part is in the store already."""
 
 
 class Imported(Frozen):
@@ -47,23 +53,30 @@ async def import_rows(
     run_id: str,
     rows: Iterable[ContactRow | RejectedRow | Note],
     progress: Callable[[Imported], None] | None = None,
+    *,
+    go_on: bool = False,
 ) -> Imported:
     """Write the rows of a list; return how many were taken.
 
-    Each batch is one transaction. The run must be `preparing`. `progress` is called after each
-    batch with what has been written so far.
+    Each batch is one transaction. The run must be `preparing`, and `RunError` is raised when
+    somebody else has taken it over or ended it. `progress` is called after each batch with what has
+    been written so far. With `go_on`, the rows that are in the store already are passed over, each
+    compared with what is there; `ListChangedError` when they differ.
     """
     async with store.read() as connection:
-        lanes = (
-            await connection.execute(select(runs.c.lanes).where(runs.c.id == run_id))
-        ).scalar_one()
+        run = (
+            await connection.execute(select(runs.c.lanes, runs.c.epoch).where(runs.c.id == run_id))
+        ).one()
         last = (
             await connection.execute(
                 select(func.coalesce(func.max(contacts.c.n), 0)).where(contacts.c.run_id == run_id)
             )
         ).scalar_one()
-    done = Imported()
+    lanes = run.lanes
     stream = iter(rows)
+    done = await _pass_over(store, run_id, stream) if go_on else Imported()
+    if go_on and progress is not None:
+        progress(done)
     now = store.now()
     while batch := list(islice(stream, BATCH)):
         new_contacts: list[dict[str, object]] = []
@@ -123,11 +136,73 @@ async def import_rows(
             ):
                 if values:
                     await connection.execute(insert(table), values)
-            await connection.execute(
+            mine = await connection.execute(
                 update(runs)
-                .where(runs.c.id == run_id)
+                .where(runs.c.id == run_id, runs.c.state == "preparing", runs.c.epoch == run.epoch)
                 .values(total=done.total, rejected=done.rejected)
             )
+            if not mine.rowcount:
+                raise RunError(f"run {run_id} is not prepared here any more: another command is")
         if progress is not None:
             progress(done)
     return done
+
+
+async def _pass_over(
+    store: Store, run_id: str, stream: Iterator[ContactRow | RejectedRow | Note]
+) -> Imported:
+    """Take off `stream` what the store has of it, and return how much that was.
+
+    Going through those rows again is what makes the rest be judged as it would have been: which
+    ids and numbers were there before is known to whoever reads the list, and to nobody else.
+    """
+    here = select(func.count()).where(contacts.c.run_id == run_id)
+    noted = select(
+        func.count(), func.coalesce(func.sum(case((rejected_rows.c.kept, 1), else_=0)), 0)
+    ).where(rejected_rows.c.run_id == run_id)
+    async with store.read() as connection:
+        people = (await connection.execute(here)).scalar_one()
+        remarks, notes = (await connection.execute(noted)).one()
+    left = people + remarks
+    first = 1
+    while left > 0:
+        rows = list(islice(stream, min(left, BATCH)))
+        if not rows:
+            raise ListChangedError
+        left -= len(rows)
+        expected = [_written(row) for row in rows if isinstance(row, ContactRow)]
+        if expected != await _stored(store, run_id, first, len(expected)):
+            raise ListChangedError
+        first += len(expected)
+    if first != people + 1:
+        raise ListChangedError
+    return Imported(total=people, rejected=remarks - notes, notes=notes)
+
+
+Written = tuple[int, str, str, tuple[str, ...]]
+
+
+def _written(row: ContactRow) -> Written:
+    numbers_of = tuple(number.e164 for number in row.numbers)
+    return row.line, row.external_id, json.dumps(row.columns, ensure_ascii=False), numbers_of
+
+
+async def _stored(store: Store, run_id: str, first: int, count: int) -> list[Written]:
+    """Return `count` contacts from the one with ordinal `first` on, as they were written."""
+    span = (first, first + count - 1)
+    people = (
+        select(contacts.c.n, contacts.c.line, contacts.c.external_id, contacts.c.columns)
+        .where(contacts.c.run_id == run_id, contacts.c.n.between(*span))
+        .order_by(contacts.c.n)
+    )
+    phones = (
+        select(numbers.c.n, numbers.c.e164)
+        .where(numbers.c.run_id == run_id, numbers.c.n.between(*span))
+        .order_by(numbers.c.n, numbers.c.position)
+    )
+    async with store.read() as connection:
+        found = (await connection.execute(people)).all()
+        e164s: dict[int, list[str]] = {}
+        for row in await connection.execute(phones):
+            e164s.setdefault(row.n, []).append(row.e164)
+    return [(row.line, row.external_id, row.columns, tuple(e164s.get(row.n, ()))) for row in found]

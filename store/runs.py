@@ -136,6 +136,31 @@ async def create_run(
         )
 
 
+async def take_over(store: Store, *, account: str, definition: Campaign) -> str | None:
+    """Take over the run that a killed import of this very definition has left; return its id.
+
+    None where there is none, or one of another definition. Whoever still imports into it writes no
+    further batch: the epoch is a new one.
+    """
+    now = store.now()
+    async with store.write() as connection:
+        left = (
+            await connection.execute(
+                select(runs.c.id, rules.c.definition)
+                .join(rules, rules.c.run_id == runs.c.id)
+                .where(
+                    runs.c.account_id == account,
+                    runs.c.campaign == definition.campaign,
+                    runs.c.state == "preparing",
+                )
+            )
+        ).one_or_none()
+        if left is None or Campaign.model_validate_json(left.definition) != definition:
+            return None
+        await _write_state(connection, left.id, "preparing", "its import goes on", now)
+    return str(left.id)
+
+
 async def mark_ready(store: Store, run_id: str) -> None:
     """Let a prepared run dial. Twice is the same as once; a run that has ended stays ended."""
     now = store.now()
