@@ -33,7 +33,7 @@ from console.rejected import RejectedRows, noting
 from console.requirements import require_registries, take_in_lists
 from store import amending, importing, reporting, runs
 from store.engine import Store, StoreError, open_store
-from store.importing import Imported
+from store.importing import Imported, ListChangedError
 from store.reporting import Progress, Report, RowNote
 from store.runs import Run, RunError
 from store.schema import accounts
@@ -224,26 +224,42 @@ async def import_list(
 ) -> Run:
     """Create a run and read its lists into the store; it cannot dial yet.
 
-    Raises `InvalidDefinitionError` for a list that cannot be used or has nobody to call, and
-    `CommandError` when the campaign is already running, or when the rules require a registry that
-    is missing. In each case nothing is left that dials. Rows that are no contacts are written to
-    `rejected` as well.
+    An import of this very definition that was killed goes on where it stopped, as its own run, if
+    the list still begins as it did. Raises `InvalidDefinitionError` for a list that cannot be used
+    or has nobody to call, and `CommandError` when the campaign is already running, or when the
+    rules require a registry that is missing. In each case nothing is left that dials. Rows that are
+    no contacts are written to `rejected` as well.
     """
-    run_id = run_id or new_run_id()
-    await runs.create_run(store, run_id=run_id, account=ACCOUNT, definition=campaign)
-    try:
+
+    async def read_into(run: str, *, go_on: bool) -> Run:
         items = list_rows(campaign, path)
         if rejected is not None:
             items = noting(items, rejected)
-        imported = await importing.import_rows(store, run_id, items, on_progress)
-        if not imported.total:
-            await _refuse_empty(store, run_id, campaign, imported.rejected)
-        await require_registries(store, ACCOUNT, run_id, campaign)
-        await take_in_lists(store, ACCOUNT, campaign, path.parent, say)
-    except BaseException:
-        await runs.abandon(store, run_id, "it was not let start")
-        raise
-    return await runs.get_run(store, run_id)
+        try:
+            imported = await importing.import_rows(store, run, items, on_progress, go_on=go_on)
+            if not imported.total:
+                await _refuse_empty(store, run, campaign, imported.rejected)
+            await require_registries(store, ACCOUNT, run, campaign)
+            await take_in_lists(store, ACCOUNT, campaign, path.parent, say)
+        except RunError:
+            raise  # another command has taken this run over, and goes on with it
+        except BaseException:
+            await runs.abandon(store, run, "it was not let start")
+            raise
+        return await runs.get_run(store, run)
+
+    left = await runs.take_over(store, account=ACCOUNT, definition=campaign)
+    if left is not None:
+        try:
+            say(f"Going on with run {left}, whose import was interrupted.")
+            return await read_into(left, go_on=True)
+        except ListChangedError:
+            say("The list has changed since then, so it is read anew.")
+            if rejected is not None:
+                rejected.begin_again()
+    run_id = run_id or new_run_id()
+    await runs.create_run(store, run_id=run_id, account=ACCOUNT, definition=campaign)
+    return await read_into(run_id, go_on=False)
 
 
 async def _refuse_empty(store: Store, run_id: str, campaign: Campaign, rejected: int) -> NoReturn:

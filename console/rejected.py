@@ -64,6 +64,13 @@ class RejectedRows:
         kept = [name for at, name in enumerate(columns) if at not in self._own]
         self._writer.writerow(map(_cell, (*COLUMNS, *kept)))
 
+    def begin_again(self) -> None:
+        """Forget what was written: the list is read anew."""
+        self.count = 0
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def close(self) -> None:
         """Finish the file; one of an earlier time that would be empty now is taken away."""
         if self._file is not None:
