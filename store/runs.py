@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, and_, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -147,7 +147,10 @@ async def take_over(store: Store, *, account: str, definition: Campaign) -> str 
         left = (
             await connection.execute(
                 select(runs.c.id, rules.c.definition)
-                .join(rules, rules.c.run_id == runs.c.id)
+                .join(
+                    rules,
+                    and_(rules.c.run_id == runs.c.id, rules.c.version == runs.c.rules_version),
+                )
                 .where(
                     runs.c.account_id == account,
                     runs.c.campaign == definition.campaign,
