@@ -95,6 +95,9 @@ def import_command(
             help="A registry's name, such as procon-sp: this file is now the whole registry.",
         ),
     ] = None,
+    shrink: Annotated[
+        bool, typer.Option("--shrink", help="With --as: it may hold far fewer than the last one.")
+    ] = False,
     campaign: ForCampaign = None,
     scope: ScopeOption = "all",
     source: Annotated[
@@ -138,7 +141,15 @@ def import_command(
         if name is None:
             await suppressing.add(store, account, entries.read(), on_progress)
         else:
-            await suppressing.import_list(store, account, name.strip(), entries.read(), on_progress)
+            try:
+                await suppressing.import_list(
+                    store, account, name.strip(), entries.read(), on_progress, may_shrink=shrink
+                )
+            except suppressing.ShrunkError as error:
+                raise CommandError(
+                    f"{error}: it may be cut off. Its numbers are suppressed, nobody was let go;"
+                    " with --shrink it replaces the last one."
+                ) from None
 
     _in_every_store(write)
     if as_json:

@@ -26,6 +26,18 @@ CAMPAIGN_LIST = "campaign list: "
 """What the source of an entry begins with that a campaign's own list brought."""
 
 
+LEAST_KEPT = 0.5
+"""The share of a registry's numbers that its next import must hold, unless it is said to shrink."""
+
+
+class ShrunkError(Exception):
+    """A registry's new file holds far fewer numbers than its last; it may be cut off."""
+
+    def __init__(self, name: str, before: int, now: int) -> None:
+        self.before, self.now = before, now
+        super().__init__(f"{name} held {before} numbers and this file holds {now}")
+
+
 class Suppression(Frozen):
     """One entry. `campaign` empty: every campaign. `expires_at` in seconds since 1970."""
 
@@ -89,15 +101,22 @@ async def import_list(
     name: str,
     entries: Iterable[Suppression],
     progress: Callable[[int], None] | None = None,
+    *,
+    may_shrink: bool = False,
 ) -> int:
     """Take in a list whole under a name; return how many numbers it holds.
 
     Numbers that an earlier import of the same name held and this one does not are let go at the
-    end, so at no moment is a number of the new list free. Interrupted, it is run again.
+    end, so at no moment is a number of the new list free. Interrupted, it is run again. Raises
+    `ShrunkError` where it holds less than half of what the last one did: then nobody is let go, and
+    the list keeps its age.
     """
     started = store.now()
+    before = {item.name: item.numbers for item in await lists(store, account)}.get(name, 0)
     named = (entry.model_copy(update={"source": name}) for entry in entries)
     written = await add(store, account, named, progress)
+    if written < before * LEAST_KEPT and not may_shrink:
+        raise ShrunkError(name, before, written)
     async with store.write() as connection:
         await connection.execute(
             delete(suppressions).where(

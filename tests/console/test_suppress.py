@@ -126,11 +126,27 @@ def test_a_registry_is_replaced_by_its_next_import(
     suppress("import", "procon.csv", "--as", "procon-sp")
     suppress("add", "4832830151")
     Path("procon.csv").write_text("48997312846\n", encoding="utf-8")
-    suppress("import", "procon.csv", "--as", "procon-sp")
+    assert suppress("import", "procon.csv", "--as", "procon-sp")[0] == 0
     assert _stored(tmp_path) == []
     assert [entry.source for entry in _stored(tmp_path, "+554832830151")] == ["by hand"]
     _, out, _ = suppress("lists")
     assert out.startswith("procon-sp: 1 number, imported ")
+
+
+def test_a_registry_that_was_cut_off_frees_nobody(
+    suppress: Callable[..., Answer], tmp_path: Path
+) -> None:
+    """A file with less than half of the last one's numbers is taken in, and nobody is let go."""
+    rows = "".join(f"48997312{index:03d}\n" for index in range(5))
+    Path("procon.csv").write_text(f"{PHONE}\n{rows}", encoding="utf-8")
+    suppress("import", "procon.csv", "--as", "procon-sp")
+    Path("procon.csv").write_text("4832830151\n", encoding="utf-8")
+    code, out, err = suppress("import", "procon.csv", "--as", "procon-sp")
+    assert (code, out) == (1, "")
+    assert "procon-sp held 6 numbers and this file holds 1" in err
+    assert len(_stored(tmp_path)) == len(_stored(tmp_path, "+554832830151")) == 1
+    assert suppress("import", "procon.csv", "--as", "procon-sp", "--shrink")[0] == 0
+    assert _stored(tmp_path) == []
 
 
 def test_every_command_answers_programs_too(
