@@ -1,6 +1,7 @@
 """`make chaos`: break everything around the engine on purpose, and let the ledger say what it did.
 
-Exit code 0 when every promise was kept, 1 when one was broken, 2 for a command that makes no sense.
+Exit code 0 when every promise was kept, 1 when one was broken, 2 for a command that makes no sense,
+130 when it was interrupted.
 """
 
 from __future__ import annotations
@@ -50,8 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.schedule:
         _print_schedule(seed, form)
         return 0
-    with redirect_stdout(sys.stderr) if asked.json else nullcontext():
-        outcomes = _rounds(stores, form, seed, asked.minutes * 60, asked.keep)
+    try:
+        with redirect_stdout(sys.stderr) if asked.json else nullcontext():
+            outcomes = _rounds(stores, form, seed, asked.minutes * 60, asked.keep)
+    except KeyboardInterrupt:
+        print(f"chaos: interrupted; --seed {seed} breaks the same things again", file=sys.stderr)
+        return 130
     if asked.json:
         print(account.as_json(outcomes))
     else:
