@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,21 @@ FOUND_AS = {
     "reconcile": ("numbers live twice", "not called as often", "called after answering"),
 }
 """What the ledger may show of each: one key twice, or a second call for what one call was due."""
+
+
+@pytest.mark.parametrize("breakage", FOUND_AS)
+def test_each_safety_is_still_where_it_is_taken_out(breakage: str) -> None:
+    """The broken worker finds the code that it breaks, and goes on as a worker would."""
+    environ = {name: os.environ[name] for name in os.environ if not name.startswith("ZENVIA_")}
+    ended = subprocess.run(
+        [sys.executable, "-P", BROKEN_WORKER, breakage],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environ,
+    )
+    assert (ended.returncode, ended.stderr.partition(":")[0]) == (1, "discador worker")
+    assert "ZENVIA_ACCESS_TOKEN is not set" in ended.stderr
 
 
 @pytest.mark.long
