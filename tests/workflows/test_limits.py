@@ -1,4 +1,4 @@
-"""`max_ring` and `max_duration` are kept by hanging up, and nothing is cut that does not ask for it."""
+"""`max_ring` and `max_duration` are kept by hanging up, and nothing else is cut."""
 
 from __future__ import annotations
 
