@@ -26,6 +26,7 @@ from activities.posting import Poster
 from activities.tracking import Tracker, TrackRules
 from campaigns.attempts import Ended
 from campaigns.definition import Campaign
+from campaigns.guarding import Watch, watch_of
 from campaigns.keys import fill, tags_with
 from campaigns.numbers import PhoneNumber, may_be_dialed, normalise
 from campaigns.period import Period
@@ -63,6 +64,7 @@ class Plan:
     gate: Gate
     connect_to: str
     track: TrackRules
+    watch: Watch
     starts_at: float | None = None
     ends_at: float | None = None
 
@@ -144,6 +146,7 @@ class DialingActivities:
             version=version,
             gate=CampaignGate(definition, loopback=self._loopback),
             connect_to=_number(call.connect_to) or call.connect_to,
+            watch=watch_of(definition, loopback=self._loopback),
             track=TrackRules(
                 contact_leg=call.contact_leg,
                 quiet=definition.reconcile.quiet.total_seconds(),
@@ -206,6 +209,10 @@ def _heard(claiming: asyncio.Task[tuple[list[Claim], Pace]]) -> None:
         _log.warning("claim_failed", error=type(error).__name__)
 
 
+def _until(instant: float | None, now: float) -> float | None:
+    return None if instant is None else max(instant - now, 0.0)
+
+
 class _Turn:
     """One execution of `advance`."""
 
@@ -235,6 +242,7 @@ class _Turn:
             gate=plan.gate,
             starts_at=plan.starts_at,
             ends_at=plan.ends_at,
+            watch=plan.watch,
         )
         if reservation.settled == len(request.steps):  # a turn that is repeated settles none again
             count_settled(Counter(step.outcome.value for step in request.steps))
@@ -270,7 +278,8 @@ class _Turn:
             if now - checked >= STATE_CHECK:
                 checked = now
                 run = await runs.get_run(self._store, self._request.run)
-                if (run.state, run.epoch, run.hang_up) != (
+                may_go_on = run.paused_until is not None and run.paused_until <= now
+                if may_go_on or (run.state, run.epoch, run.hang_up) != (
                     reservation.state,
                     reservation.epoch,
                     reservation.hang_up,
@@ -346,6 +355,7 @@ class _Turn:
             placed=self._posted,
             next_due=None if next_due is None else max(next_due - now, 0.0),
             rules_version=reservation.rules_version,
+            resumes_in=_until(reservation.paused_until, now),
         )
 
     async def _changed(self, run: runs.Run) -> AdvanceResult:
@@ -361,6 +371,7 @@ class _Turn:
             placed=self._posted,
             next_due=0.0,
             rules_version=run.rules_version,
+            resumes_in=_until(run.paused_until, self._store.now()),
         )
 
     # Placing -------------------------------------------------------------------------------------
@@ -410,6 +421,7 @@ class _Turn:
             per_contact=definition.limits.per_contact.total,
             purpose=definition.purpose.value,
             with_columns="{" in definition.call.tags,
+            watch=plan.watch,
         )
         allowed = [claim for claim in claims if may_be_dialed(claim.e164)]
         if len(allowed) < len(claims):

@@ -47,7 +47,8 @@ class AdvanceResult(Frozen):
     """What a turn came to.
 
     `ended` waits for decisions. `finished`: the lane has nothing left. `next_due` is seconds from
-    now until a contact becomes due, None when none will. A higher `epoch` is a newer state.
+    now until a contact becomes due, None when none will. `resumes_in` is seconds until a paused run
+    goes on by itself, None where it waits for a person. A higher `epoch` is a newer state.
     """
 
     state: RunStateName
@@ -59,6 +60,7 @@ class AdvanceResult(Frozen):
     placed: int = 0
     next_due: float | None = None
     rules_version: int = 1
+    resumes_in: float | None = None
 
 
 class RulesInput(Frozen):

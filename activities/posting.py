@@ -13,7 +13,7 @@ import structlog
 
 from activities.dispatching import Dispatcher, Job, Pacer
 from activities.metrics import POSTS
-from store import placing, runs
+from store import guards, placing, runs
 from store.engine import Clock, Store
 from store.placing import NotSent, Placed, PostResult, RefusedPost, Unsure
 from store.trouble import StoreError
@@ -182,7 +182,7 @@ class Poster:
         """
         try:
             if change == "pause":
-                await runs.pause(self._store, run_id, reason)
+                await guards.no_balance(self._store, run_id, reason)
             else:
                 await runs.stop(self._store, run_id, reason, ends_as="failed")
         except runs.RunError:

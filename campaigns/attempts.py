@@ -108,3 +108,5 @@ class Step(Frozen):
     """The person never noticed: the attempt does not count against their caps."""
     other_daypart: bool = False
     """Not before another part of the day than the one in which this attempt was made."""
+    short: bool | None = None
+    """Whether the call counts as short for the regulator; None: the contact was not dialed."""

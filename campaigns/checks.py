@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from campaigns import cron
-from campaigns.definition import Call, DialList, Limits, RetryRule, Schedule
+from campaigns.costs import leg_kind, reais, units, worst_cases
+from campaigns.definition import Call, DialList, Guards, Limits, RetryRule, Schedule
 from campaigns.numbers import PhoneNumber, RejectedNumber, normalise
 from campaigns.period import Period
 from campaigns.sections import Sections
@@ -44,6 +45,8 @@ def findings(sections: Sections) -> Iterator[Finding]:
     if sections.schedule is not None:
         yield from _schedule(sections.schedule)
     yield from _retry(sections.retry, sections.limits)
+    if sections.guards is not None and sections.call is not None:
+        yield from _guards(sections.guards, sections.call)
 
 
 def is_ramal(text: str) -> bool:
@@ -190,6 +193,40 @@ def _retry(rules: tuple[RetryRule | None, ...], limits: Limits | None) -> Iterat
                 "beyond_limit",
                 "warning",
             )
+
+
+def _guards(guards: Guards, call: Call) -> Iterator[Finding]:
+    budget = guards.budget
+    if budget is None:
+        return
+    if call.max_duration is None:
+        yield Finding(
+            ("guards", "budget"),
+            "a budget holds the worst case of every live call, so calls need a longest time: set"
+            " `call.max_duration`",
+            "budget_needs_max_duration",
+        )
+        return
+    if call.detecta_caixa_origem and budget.price.detection is None:
+        yield Finding(
+            ("guards", "budget", "price"),
+            "detecting voicemail costs extra: say how much under `detection` (0 if nothing)",
+            "budget_needs_detection",
+        )
+    worst = worst_cases(
+        budget.price,
+        leg_kind(call.connect_to),
+        max_duration=call.max_duration,
+        detection=call.detecta_caixa_origem,
+    )
+    cheapest = min(worst.values())
+    if cheapest > units(budget.total_brl):
+        yield Finding(
+            ("guards", "budget", "total_brl"),
+            f"not one call fits: at worst, one costs R$ {reais(cheapest):.2f} with"
+            " `call.max_duration` as it is",
+            "budget_too_small",
+        )
 
 
 def own_numbers(call: Call) -> frozenset[str]:

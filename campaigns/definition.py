@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from campaigns.guards import Guards
 from campaigns.opening import ZONE_NAME, CallingHours, Window
 from campaigns.scalars import (
     Decimal,
@@ -50,6 +51,7 @@ __all__ = [
     "Duplicates",
     "Duration",
     "Frozen",
+    "Guards",
     "Limits",
     "NumberLimits",
     "Pacing",
@@ -338,6 +340,7 @@ class Campaign(Frozen):
     pacing: Pacing = Pacing()
     calling_hours: Annotated[Literal["always"] | CallingHours | None, WrapValidator(_hours)] = None
     limits: Limits = Limits()
+    guards: Guards = Guards()
     reconcile: Reconcile = Reconcile()
     retry: tuple[RetryRule, ...] = ()
     schedule: Schedule | None = None

@@ -107,6 +107,46 @@ DESCRIPTIONS: Final = MappingProxyType(
         "limits.per_number.rolling_24h": _ROLLING,
         "limits.per_number.per_month": _PER_MONTH,
         "limits.per_number.min_gap": _MIN_GAP,
+        "guards": (
+            "When the run pauses by itself. `discador status` shows the state of each and why."
+        ),
+        "guards.budget": (
+            "What the run may spend. Calls are held back so that even the worst case of all live"
+            " ones stays within it; when no further call fits, the run pauses. Needs"
+            " `call.max_duration`."
+        ),
+        "guards.budget.total_brl": "Reais for the whole run.",
+        "guards.budget.price": "What calls cost by your contract.",
+        "guards.budget.price.movel": "Reais a minute of a leg to a mobile.",
+        "guards.budget.price.fixo": "Reais a minute of a leg to a landline.",
+        "guards.budget.price.ramal": "Reais a minute of a leg to a ramal.",
+        "guards.budget.price.detection": (
+            "Reais for one detection of voicemail; needed with `call.detecta_caixa_origem`."
+        ),
+        "guards.budget.price.minimum": "What a leg is billed for at least.",
+        "guards.budget.price.step": "The steps in which a leg is billed beyond the minimum.",
+        "guards.no_balance": "After the API has said that the account has no balance (402).",
+        "guards.no_balance.resume_after": "Go on after so long; absent, by hand.",
+        "guards.failures": (
+            "Pauses when too many attempts fail for technical reasons: refused, never sent, never"
+            " run, congested, or without an answer. Absent: not watched."
+        ),
+        "guards.failures.share": "The share of the last attempts that pauses the run.",
+        "guards.failures.window": "How many attempts are looked at; fewer say nothing.",
+        "guards.failures.resume_after": (
+            "Go on after so long, with an empty window; absent, by hand."
+        ),
+        "guards.short_calls": (
+            "Short calls (not completed, voicemail, or over within 6 s) of the caller ID that"
+            " contacts see, by day, over all campaigns. Absent: these defaults with the real API,"
+            " not watched with a local one."
+        ),
+        "guards.short_calls.warn": "The share that shows a warning in `discador status`.",
+        "guards.short_calls.pause": (
+            "The share that pauses the run until midnight in Brasília. Resumed by hand it goes on,"
+            " but never beyond 85 % of 90,000 calls: from 100,000 the law blocks the line."
+        ),
+        "guards.short_calls.after": "Calls of a day before which neither happens.",
         "reconcile": "What is done about a call whose answer was lost: it may have rung.",
         "reconcile.quiet": "How long the provider's report must show nothing of it.",
         "reconcile.then": (

@@ -119,3 +119,21 @@ def classify(call: CallFacts) -> Outcome:
         return Outcome.OTHER_LEG
     leg = call.contact
     return _by_reason(leg.reason) or _BY_STATUS.get(fold(leg.status)) or Outcome.OTHER
+
+
+SHORT_SECONDS = 6
+"""Anatel, Despacho 22/2024/RCTS/SRC: a call ended within so many seconds is a short one."""
+
+
+def is_short(call: CallFacts) -> bool | None:
+    """Whether a call counts as short for the regulator; None where the contact was not dialed.
+
+    Short is what was not completed for any reason, went to voicemail, or ended within
+    `SHORT_SECONDS`, whoever ended it.
+    """
+    contact = call.contact
+    if not fold(contact.status) and contact.total == 0 and contact.talked == 0:
+        return None
+    if is_voicemail(call) or not answered(contact):
+        return True
+    return contact.talked <= SHORT_SECONDS

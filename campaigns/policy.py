@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from campaigns.attempts import CallFacts, DialingRules, Ended, LegName, Outcome, Step
 from campaigns.definition import Campaign, RetryRule
-from campaigns.outcomes import classify, failing_leg, fold
+from campaigns.outcomes import classify, failing_leg, fold, is_short
 
 MAX_TECHNICAL = 25
 """Attempts in a row, for one contact, that may come to nothing before the contact is given up."""
@@ -109,7 +109,12 @@ def next_step(rules: DialingRules, ended: Ended) -> Step:
     spared = spares_the_person(ended.call, outcome)
     change = _after_call(rules, ended, ended.call, outcome, spared=spared)
     step = Step(
-        key=ended.key, action="final", outcome=outcome, spared=spared, version=rules.version
+        key=ended.key,
+        action="final",
+        outcome=outcome,
+        spared=spared,
+        short=is_short(ended.call),
+        version=rules.version,
     )
     return step.model_copy(update=change)
 

@@ -12,6 +12,7 @@ from campaigns.definition import (
     CallingHours,
     Campaign,
     DialList,
+    Guards,
     Limits,
     Purpose,
     RetryRule,
@@ -29,6 +30,7 @@ class Sections:
     calling_hours: CallingHours | Literal["always"] | None = None
     limits: Limits | None = None
     schedule: Schedule | None = None
+    guards: Guards | None = None
     retry: tuple[RetryRule | None, ...] = ()
     loopback: bool = False
 
@@ -46,7 +48,8 @@ _STAND_INS: Final[dict[str, dict[str, Any]]] = {
 def read_sections(data: dict[str, Any], *, loopback: bool) -> Sections:
     """Read each section by itself, so that the checks run on all that is right."""
     read: dict[str, Any] = {"retry": _rules(data.get("retry", ()))}
-    for name in ("purpose", "dial_list", "call", "calling_hours", "limits", "schedule"):
+    names = ("purpose", "dial_list", "call", "calling_hours", "limits", "guards", "schedule")
+    for name in names:
         field = Campaign.model_fields[name]
         adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
         given = data.get(name, {} if name in _STAND_INS else field.get_default())

@@ -63,6 +63,12 @@ schedule:                          # when it may call at all
   # end_at: "2026-12-18 20:00"     # no attempt after it; who is still due ends as expired
   # repeat: "0 9 * * 1-5"          # for `discador schedule create`: a new run each time
 
+guards:                            # when the run pauses by itself
+  # budget: {total_brl: 500, price: {movel: 0.35, fixo: 0.06}}      # reais; a minute
+  no_balance: {resume_after: 30m}  # absent: it waits for `discador resume`
+  failures: {share: 0.5, window: 50, resume_after: 10m}
+  short_calls: {warn: 0.5, pause: 0.7, after: 1000}    # of one caller ID in one day
+
 reconcile: {quiet: 2m, then: requeue}          # an answer that was lost is never guessed
 
 retry:                             # the first rule that matches acts; without one it is final

@@ -20,6 +20,7 @@ _PATTERNS: Final = {
     "repeat": 'a repetition is a cron line of five fields, such as "0 9 * * 1-5"',
     "rule": "a rule is named as in its pack, such as rj-sales-hours",
 }
+_SPAN: Final = re.compile(r"(days|seconds)=(\d+)", re.ASCII)
 _SHAPES: Final = {
     "tuple_type": "a list is needed here",
     "model_type": "keys and values are needed here",
@@ -72,6 +73,13 @@ def translate(
     return _of_value(kind, given, context, details["msg"])
 
 
+def _bound(value: Any) -> str:
+    """Write a bound as people do; pydantic hands a `timedelta` over as the text of its `repr`."""
+    if isinstance(value, str):
+        value = timedelta(**{unit: int(count) for unit, count in _SPAN.findall(value)})
+    return format_duration(value) if isinstance(value, timedelta) else f"{value:g}"
+
+
 def _of_value(kind: str, given: Any, context: dict[str, Any], said: str) -> tuple[str, str]:
     bounds = {
         "greater_than_equal": ("at least", "ge"),
@@ -82,8 +90,7 @@ def _of_value(kind: str, given: Any, context: dict[str, Any], said: str) -> tupl
     if kind in bounds:
         word, key = bounds[kind]
         bound = context.get(key)
-        shown = format_duration(bound) if isinstance(bound, timedelta) else f"{bound:g}"
-        return "out_of_range", f"this must be {word} {shown}"
+        return "out_of_range", f"this must be {word} {_bound(bound)}"
     if kind in {"too_short", "string_too_short"}:
         least = context.get("min_length", 1)
         told = f"write at least {least} characters" if least != 1 else "this must not be empty"

@@ -130,12 +130,16 @@ def start(file: File) -> None:
 
 
 @app.command("status")
-def status(name: RunName = None) -> None:
-    """Show all runs, or one of them."""
+def status(
+    name: RunName = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Show all runs, or one of them with its guards."""
     from console.steering import show_status
 
     target = _target()
-    _steer(lambda console: show_status(console, target, name))
+    _steer(lambda console: show_status(console, target, name, as_json=as_json))
 
 
 @app.command("pause")

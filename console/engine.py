@@ -31,8 +31,9 @@ from campaigns.loader import Checked, check
 from console.failures import CommandError, InvalidDefinitionError
 from console.rejected import RejectedRows, noting
 from console.requirements import require_registries, take_in_lists
-from store import amending, importing, reporting, runs
+from store import amending, guard_views, importing, reporting, runs
 from store.engine import Store, StoreError, open_store
+from store.guard_views import GuardView
 from store.importing import Imported, ListChangedError
 from store.reporting import Progress, Report, RowNote
 from store.runs import Run, RunError
@@ -185,6 +186,11 @@ async def progress_of(store: Store, run_id: str) -> Progress:
 async def report_of(store: Store, run_id: str) -> Report:
     """Return the report of a run."""
     return await reporting.report(store, run_id)
+
+
+async def guards_of(store: Store, run_id: str) -> tuple[GuardView, ...]:
+    """Return the guards of a run and what each has counted."""
+    return await guard_views.views(store, run_id)
 
 
 async def rows_of(store: Store, run_id: str) -> list[RowNote]:

@@ -92,6 +92,12 @@ def _further_lines(report: Report) -> list[str]:
         begun, ended = map(datetime.fromisoformat, (report.started_at, report.ended_at))
         took = span((ended - begun).total_seconds())
         lines.append(f"from {report.started_at} to {report.ended_at} ({took})")
+    for guard in report.guards:
+        if guard.trips:
+            times = "once" if guard.trips == 1 else f"{guard.trips} times"
+            lines.append(
+                f"paused {times} by guard {words(guard.name)}, last because: {guard.reason}"
+            )
     if any(apart.values()):
         told = ", ".join(f"{count} {what}" for what, count in apart.items() if count)
         lines.append(f"attempts beside these calls: {told}")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from socket import gethostname
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,12 +19,13 @@ from rich.table import Table
 
 from console import engine
 from console.failures import CommandError
-from console.progress import local_time, outcomes_line, state_line
+from console.progress import local_time, outcomes_line, state_line, words
 from console.rejected import rejected_file, tell_where
 from console.report import print_report, show_rows, write_json
 from console.stackfile import HOME
 from console.target import Target
 from store.engine import Store
+from store.guard_views import GuardView
 from store.reporting import Progress
 from store.runs import Run
 
@@ -63,9 +68,17 @@ def choose(known: list[Known], name: str | None, *, open_only: bool) -> Known:
     return fits[0]
 
 
-async def show_status(console: Console, target: Target, name: str | None) -> None:
-    """Print all runs, or one of them in detail."""
+async def show_status(
+    console: Console, target: Target, name: str | None, *, as_json: bool = False
+) -> None:
+    """Print all runs, or one of them in detail; as JSON a list of runs, or one."""
     async with known_runs(target) as known:
+        if as_json:
+            chosen = known if name is None else [choose(known, name, open_only=False)]
+            documents = [await _document(one) for one in chosen]
+            shown = documents if name is None else documents[0]
+            sys.stdout.write(json.dumps(shown, ensure_ascii=False, indent=2) + "\n")
+            return
         if name is None:
             if not known:
                 console.print("No run yet. `discador run FILE --sandbox` tries one.")
@@ -73,8 +86,37 @@ async def show_status(console: Console, target: Target, name: str | None) -> Non
             console.print(await _overview(known))
             return
         one = choose(known, name, open_only=False)
-        for line in _details(await engine.progress_of(one.store, one.run.id)):
+        lines = _details(await engine.progress_of(one.store, one.run.id))
+        lines += guard_lines(await engine.guards_of(one.store, one.run.id), one.run)
+        for line in lines:
             console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+async def _document(one: Known) -> dict[str, Any]:
+    """Return a run with its progress and its guards; instants are ISO 8601 in UTC."""
+    progress = await engine.progress_of(one.store, one.run.id)
+    run = progress.run
+    return {
+        "run": run.id,
+        "campaign": run.campaign,
+        "status": run.status,
+        "reason": run.reason,
+        "resumes_at": _iso(run.paused_until),
+        "contacts": {"total": run.total, "done": progress.done, "rejected": run.rejected},
+        "by_outcome": progress.by_outcome,
+        "calls": progress.placed,
+        "live": progress.live,
+        "started_at": _iso(run.started_at),
+        "ended_at": _iso(run.ended_at),
+        "guards": [
+            {**view.model_dump(), "since": _iso(view.since), "until": _iso(view.until)}
+            for view in await engine.guards_of(one.store, run.id)
+        ],
+    }
+
+
+def _iso(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 async def _overview(known: list[Known]) -> Table:
@@ -111,6 +153,26 @@ def _details(progress: Progress) -> list[str]:
         lines.append(f"ended      {local_time(run.ended_at)}")
     elif progress.ends_at is not None:
         lines.append(f"ends       {local_time(progress.ends_at)} at the latest (schedule.end_at)")
+    return lines
+
+
+def guard_lines(views: Sequence[GuardView], run: Run) -> list[str]:
+    """Write the state of each guard, what it has counted, and why it acted."""
+    lines = []
+    for view in views:
+        line = f"{words(view.name):12}{view.state}"
+        if view.figures:
+            line += f": {view.figures}"
+        if view.state == "open":
+            line += f"; {view.reason}" if view.reason != run.reason else ""
+            until = local_time(view.until) if view.until is not None else None
+            by_hand = (
+                "`discador update` with more" if view.name == "budget" else "`discador resume`"
+            )
+            line += f"; goes on at {until}" if until else f"; goes on by {by_hand}"
+        elif view.reason and view.since is not None:
+            line += f"; last at {local_time(view.since)}: {view.reason}"
+        lines.append(line)
     return lines
 
 

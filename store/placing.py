@@ -15,6 +15,8 @@ from sqlalchemy import bindparam, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.definition import Frozen
+from campaigns.guarding import Watch
+from store import budget, guards
 from store.engine import Store
 from store.pacing import Pace, draw_slots, pace_of, recovered
 from store.reserving import lock_account
@@ -90,14 +92,15 @@ async def claim(
     per_contact: int,
     purpose: str,
     with_columns: bool = False,
+    watch: Watch | None = None,
 ) -> tuple[list[Claim], Pace]:
     """Move attempts from `reserved` to `posting` and give each its slot; commit before any POST.
 
     Checks in the same statement that the run is `running` under the attempt's epoch, that the
     contact may still be called when its slot comes, suppression and the cap. What does not pass
     stays `reserved`. A second caller for the same key wins nothing, and nobody wins anything while
-    the next slot is more than `CLAIM_AHEAD` away. Returns the claims in the order of `keys`, and
-    the pace that their slots were drawn at.
+    the next slot is more than `CLAIM_AHEAD` away, or once a budget turns out to be overdrawn.
+    Returns the claims in the order of `keys`, and the pace that their slots were drawn at.
     """
     async with store.write() as connection:
         run = await lock_account(connection, run_id)
@@ -105,6 +108,9 @@ async def claim(
         pace = pace_of(store, run, calls_per_second, now)
         first = max(now, pace.next_slot)
         if first > now + CLAIM_AHEAD:
+            return [], pace
+        purse = await budget.purse_of(store, connection, run_id, watch) if watch else None
+        if purse is not None and purse.left < 0:
             return [], pace
         last = first + len(keys) * pace.interval
         send_by = last + SEND_GRACE
@@ -224,6 +230,7 @@ async def record(store: Store, results: Sequence[PostResult]) -> list[Placed]:
                     attempts.c.api_id,
                     attempts.c.run_id,
                     attempts.c.n,
+                    attempts.c.unsure_at,
                 )
                 .where(attempts.c.key.in_([result.key for result in results]))
                 .order_by(attempts.c.key)
@@ -251,6 +258,16 @@ async def record(store: Store, results: Sequence[PostResult]) -> list[Placed]:
                 .values(unsure_at=now),
                 unsure,
             )
+        await guards.observe_failures(
+            connection,
+            [
+                states[result.key].run_id
+                for result in fresh
+                if isinstance(result, NotSent)
+                or (isinstance(result, Unsure) and states[result.key].unsure_at is None)
+                or (isinstance(result, RefusedPost) and result.kind == "other")
+            ],
+        )
         late = [
             result
             for result in results
@@ -306,6 +323,7 @@ async def _refuse(
 async def mark_late(connection: AsyncConnection, late: Sequence[Placed]) -> None:
     """Note on their attempts the calls that surfaced after those were given up."""
     if late:
+        await budget.charge_late(connection, [item.key for item in late])
         await connection.execute(
             update(attempts)
             .where(attempts.c.key == bindparam("b_key"))

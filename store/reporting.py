@@ -10,6 +10,7 @@ from sqlalchemy import func, select, true
 from campaigns.definition import Frozen
 from campaigns.period import Period
 from store.engine import Store
+from store.guard_views import GuardView, views
 from store.runs import PublicStatus, Run, get_definition, get_run
 from store.schema import attempts, contacts, rejected_rows, runs, tallies
 
@@ -52,6 +53,7 @@ class Report(Frozen):
     cost_brl: float
     started_at: str | None
     ended_at: str | None
+    guards: tuple[GuardView, ...] = ()
 
 
 class Progress(Frozen):
@@ -191,6 +193,7 @@ async def report(store: Store, run_id: str) -> Report:
         cost_brl=round(cost, 4),
         started_at=_iso(run.started_at),
         ended_at=_iso(run.ended_at),
+        guards=await views(store, run_id),
     )
 
 

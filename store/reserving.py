@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome, Step
 from campaigns.definition import Frozen
+from campaigns.guarding import Watch
 from campaigns.keys import attempt_key
-from store import dead
+from store import budget, dead, guards
+from store.budget import Purse
 from store.engine import Store
 from store.expiring import expire
 from store.pacing import Pace, pace_of
@@ -41,6 +43,8 @@ LIVE_ELSEWHERE_DELAY = 5.0
 
 ORPHANED_AFTER = 300.0
 """Seconds without a sign of a lane after which any lane of the account takes care of its work."""
+
+NO_GUARDS = Watch()
 
 MAX_ROUNDS = 5
 """How often one reserve looks for more contacts when the first ones may not be called now."""
@@ -105,6 +109,8 @@ class Reservation(Frozen):
     settled: int = 0
     hang_up: bool = False
     rules_version: int = 1
+    paused_until: float | None = None
+    """When a paused run goes on by itself; None: by hand."""
 
 
 async def lock_account(connection: AsyncConnection, run_id: str) -> Row[Any]:
@@ -118,6 +124,8 @@ async def lock_account(connection: AsyncConnection, run_id: str) -> Row[Any]:
             runs.c.campaign,
             runs.c.rules_version,
             runs.c.hang_up,
+            runs.c.guarded,
+            runs.c.paused_until,
             runs.c.next_slot,
             accounts.c.channels,
             accounts.c.calls_per_second,
@@ -245,6 +253,7 @@ async def settle_and_reserve(
     most: int | None = None,
     starts_at: float | None = None,
     ends_at: float | None = None,
+    watch: Watch = NO_GUARDS,
 ) -> Reservation:
     """Settle what was decided, then reserve who is next, in one transaction.
 
@@ -253,11 +262,14 @@ async def settle_and_reserve(
     The same token returns the same attempts, as far as they are still to be posted; reserved rows
     of older tokens of the lane are given back first. Only a `running` run reserves, from
     `starts_at` on and until `ends_at`; who is still due then, or due only later, is `expired`.
+    Its guards are looked at before, and may pause it or let it go on.
     """
     async with store.write() as connection:
         run = await lock_account(connection, run_id)
         now = store.now()
-        settled = await settle(store, connection, run_id, lane, steps, version=run.rules_version)
+        settled = await settle(
+            store, connection, run_id, lane, steps, version=run.rules_version, watch=watch
+        )
         await connection.execute(
             insert_ignore(store, lanes), {"run_id": run_id, "lane": lane, "seen_at": now}
         )
@@ -266,6 +278,8 @@ async def settle_and_reserve(
         )
         await give_back(connection, run_id, lane, token=token, now=now)
         await sweep(connection, run.account_id, now)
+        if await guards.review(store, connection, run_id, run, watch=watch, now=now):
+            run = await lock_account(connection, run_id)
         pace = pace_of(store, run, calls_per_second, now)
         mine = (
             await connection.execute(
@@ -284,25 +298,24 @@ async def settle_and_reserve(
             slots = pace.slots_within(horizon, now)
             slots = slots if most is None else min(slots, most)
             want, limited = min(free, slots), slots < free
-            for _ in range(MAX_ROUNDS):
-                if len(keys) >= want:
-                    break
-                found, taken = await _reserve_round(
-                    store,
-                    connection,
-                    run=run,
-                    run_id=run_id,
-                    lane=lane,
-                    token=token,
-                    want=want - len(keys),
-                    per_contact=per_contact,
-                    purpose=purpose,
-                    gate=gate,
-                    now=now,
-                )
-                keys += taken
-                if not found:
-                    break
+            purse = await budget.purse_of(store, connection, run_id, watch)
+            keys = await _reserve_up_to(
+                store,
+                connection,
+                want,
+                run=run,
+                run_id=run_id,
+                lane=lane,
+                token=token,
+                per_contact=per_contact,
+                purpose=purpose,
+                gate=gate,
+                purse=purse,
+                now=now,
+            )
+            if purse is not None and purse.refused:
+                limited = False  # a free slot would not help: the next turn waits for an end
+                run = await _pause_if_empty(store, connection, run_id, run, purse, watch=watch)
         if ends_at is not None:
             await expire(store, connection, run_id, lane, run=run, ends_at=ends_at, now=now)
         next_due = (
@@ -330,7 +343,42 @@ async def settle_and_reserve(
         settled=settled,
         hang_up=run.hang_up,
         rules_version=run.rules_version,
+        paused_until=run.paused_until,
     )
+
+
+async def _pause_if_empty(
+    store: Store,
+    connection: AsyncConnection,
+    run_id: str,
+    run: Row[Any],
+    purse: Purse,
+    *,
+    watch: Watch,
+) -> Row[Any]:
+    """Pause a run whose budget is exhausted for good; return its row as it is then."""
+    if not purse.is_empty:
+        return run
+    verdict = budget.over_budget(purse, watch)
+    await guards.trip(store, connection, run_id, "budget", verdict, now=store.now())
+    return await lock_account(connection, run_id)
+
+
+async def _reserve_up_to(
+    store: Store, connection: AsyncConnection, want: int, *, purse: Purse | None, **what: Any
+) -> list[str]:
+    """Look for contacts in rounds until enough are taken, none is left, or the budget is."""
+    keys: list[str] = []
+    for _ in range(MAX_ROUNDS):
+        if len(keys) >= want or (purse is not None and purse.refused):
+            break
+        found, taken = await _reserve_round(
+            store, connection, want=want - len(keys), purse=purse, **what
+        )
+        keys += taken
+        if not found:
+            break
+    return keys
 
 
 async def _reserve_round(
@@ -345,6 +393,7 @@ async def _reserve_round(
     per_contact: int,
     purpose: str,
     gate: Gate,
+    purse: Purse | None,
     now: float,
 ) -> tuple[int, list[str]]:
     """Take up to `want` contacts that are due; return how many were looked at, and the keys."""
@@ -404,6 +453,9 @@ async def _reserve_round(
         )
         answer = gate(candidate, now)
         if answer.allowed:
+            worst = purse.take(row.kind) if purse is not None else None
+            if purse is not None and worst is None:
+                break
             allowed.append(
                 {
                     "key": attempt_key(run_id, row.n, row.drawn + 1),
@@ -420,6 +472,7 @@ async def _reserve_round(
                     "live": True,
                     "reserved_at": now,
                     "callable_until": answer.until,
+                    "worst_cost": worst,
                 }
             )
         elif answer.wait_until is not None:

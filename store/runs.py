@@ -19,6 +19,7 @@ from store.schema import (
     OPEN_RUN_STATES,
     accounts,
     attempts,
+    guards,
     rules,
     run_events,
     runs,
@@ -46,6 +47,8 @@ class Run(Frozen):
     rules_version: int
     lanes: int
     hang_up: bool
+    guarded: bool = False
+    paused_until: float | None = None
     total: int
     rejected: int
     created_at: float
@@ -107,7 +110,7 @@ async def create_run(
             )
         ).scalars()
         for stale in left.all():
-            await _write_state(
+            await write_state(
                 connection, stale, "failed", "its import was interrupted", now, ended_at=now
             )
         try:
@@ -160,7 +163,7 @@ async def take_over(store: Store, *, account: str, definition: Campaign) -> str 
         ).one_or_none()
         if left is None or Campaign.model_validate_json(left.definition) != definition:
             return None
-        await _write_state(connection, left.id, "preparing", "its import goes on", now)
+        await write_state(connection, left.id, "preparing", "its import goes on", now)
     return str(left.id)
 
 
@@ -170,11 +173,11 @@ async def mark_ready(store: Store, run_id: str) -> None:
     async with store.write() as connection:
         run = await locked(connection, run_id)
         if run.state == "preparing":
-            await _write_state(connection, run_id, "running", "", now, started_at=now)
+            await write_state(connection, run_id, "running", "", now, started_at=now)
 
 
 async def locked(connection: AsyncConnection, run_id: str) -> Run:
-    """Return a run whose row nobody else changes before the transaction ends."""
+    """Lock a run's row and return it. Raises `RunError` where there is none."""
     row = (
         await connection.execute(select(runs).where(runs.c.id == run_id).with_for_update())
     ).one_or_none()
@@ -183,7 +186,7 @@ async def locked(connection: AsyncConnection, run_id: str) -> Run:
     return _run(row)
 
 
-async def _write_state(
+async def write_state(
     connection: AsyncConnection,
     run_id: str,
     state: RunState,
@@ -191,11 +194,13 @@ async def _write_state(
     now: float,
     **values: Any,
 ) -> None:
+    """Change a run's state and raise its epoch, so that nothing reserved before is placed."""
+    pause = {"guarded": False, "paused_until": None}
     epoch = (
         await connection.execute(
             update(runs)
             .where(runs.c.id == run_id)
-            .values(state=state, reason=reason, epoch=runs.c.epoch + 1, **values)
+            .values(state=state, reason=reason, epoch=runs.c.epoch + 1, **{**pause, **values})
             .returning(runs.c.epoch)
         )
     ).scalar_one()
@@ -238,27 +243,44 @@ async def get_definition(store: Store, run_id: str) -> tuple[Campaign, int]:
 
 
 async def pause(store: Store, run_id: str, reason: str) -> Run:
-    """Stop placing, retries included; live calls go on. A paused run stays as it is."""
+    """Stop placing, retries included; live calls go on. A paused run stays as it is.
+
+    A run that its guards have paused is from now on paused by hand: it does not go on by itself.
+    """
     now = store.now()
     async with store.write() as connection:
         run = await locked(connection, run_id)
-        if run.state == "running":
-            await _write_state(connection, run_id, "paused", reason, now)
+        if run.state == "running" or (run.state == "paused" and run.guarded):
+            await write_state(connection, run_id, "paused", reason, now)
         elif run.state != "paused":
             raise RunError(f"run {run_id} is {run.state}: only a running one can be paused")
     return await get_run(store, run_id)
 
 
 async def resume(store: Store, run_id: str) -> Run:
-    """Go on after a pause. A running run stays as it is."""
+    """Go on after a pause. A running run stays as it is.
+
+    Guards that are open begin anew; what the caller ID's short calls paused goes on until the day
+    ends.
+    """
     now = store.now()
     async with store.write() as connection:
         run = await locked(connection, run_id)
         if run.state == "paused":
-            await _write_state(connection, run_id, "running", "", now)
+            await write_state(connection, run_id, "running", "", now)
+            await close_guards(connection, run_id, by_hand=True)
         elif run.state != "running":
             raise RunError(f"run {run_id} is {run.state}: only a paused one can be resumed")
     return await get_run(store, run_id)
+
+
+async def close_guards(connection: AsyncConnection, run_id: str, *, by_hand: bool) -> None:
+    """Let every open guard of a run begin anew; their last reasons stay to be read."""
+    await connection.execute(
+        update(guards)
+        .where(guards.c.run_id == run_id, guards.c.state == "open")
+        .values(state="ok", ring="", until=None, waived_until=guards.c.until if by_hand else None)
+    )
 
 
 async def stop(
@@ -278,7 +300,7 @@ async def stop(
     async with store.write() as connection:
         run = await locked(connection, run_id)
         if run.state in {"running", "paused", "preparing"}:
-            await _write_state(
+            await write_state(
                 connection, run_id, "stopping", reason, now, ends_as=ends_as, hang_up=hang_up
             )
         elif run.state == "stopping":
@@ -317,7 +339,7 @@ async def close(store: Store, run_id: str) -> Run:
             if run.state == "stopping":
                 state = "failed" if run.ends_as == "failed" else "stopped"
                 reason = run.reason
-            await _write_state(connection, run_id, state, reason, now, ended_at=now)
+            await write_state(connection, run_id, state, reason, now, ended_at=now)
     return await get_run(store, run_id)
 
 
@@ -327,4 +349,4 @@ async def abandon(store: Store, run_id: str, reason: str) -> None:
     async with store.write() as connection:
         run = await locked(connection, run_id)
         if run.is_open and not await open_attempts(connection, run_id):
-            await _write_state(connection, run_id, "failed", reason, now, ended_at=now)
+            await write_state(connection, run_id, "failed", reason, now, ended_at=now)

@@ -52,6 +52,14 @@ runs = Table(
     Column("rules_version", Integer, nullable=False, server_default="1"),
     Column("lanes", Integer, nullable=False, server_default="1"),
     Column("hang_up", Boolean, nullable=False, server_default=text("false")),
+    Column(
+        "guarded",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="paused by its guards, not by a person",
+    ),
+    Column("paused_until", Double, comment="when it resumes by itself; null: by hand"),
     Column("next_slot", Double, nullable=False, server_default="0"),
     Column("total", Integer, nullable=False, server_default="0"),
     Column("rejected", Integer, nullable=False, server_default="0"),
@@ -174,6 +182,8 @@ attempts = Table(
     Column("next_read", Double),
     Column("settled_at", Double),
     Column("late_id", BigInteger, comment="a call that surfaced after `not_placed`; hung up"),
+    Column("worst_cost", BigInteger, comment="what it may cost, in 1/10000 real, under a budget"),
+    Column("resolution", Text, comment="what a person made of an `unknown` one"),
 )
 Index(
     "uq_attempts_live_number",
@@ -235,6 +245,31 @@ lanes = Table(
     Column("run_id", Text, primary_key=True),
     Column("lane", Integer, primary_key=True),
     Column("seen_at", Double, nullable=False, comment="when a worker last carried this lane"),
+)
+
+guards = Table(
+    "guards",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("name", Text, primary_key=True, comment="budget, no_balance, failures, short_calls"),
+    Column("state", Text, nullable=False, server_default="ok", comment="ok, warning or open"),
+    Column("reason", Text, nullable=False, server_default="", comment="of its last change"),
+    Column("since", Double),
+    Column("until", Double, comment="open: when the run may go on; null: by hand"),
+    Column("waived_until", Double, comment="a person resumed the run until then"),
+    Column("trips", Integer, nullable=False, server_default="0"),
+    Column("spent", BigInteger, nullable=False, server_default="0", comment="budget: 1/10000 real"),
+    Column("ring", Text, nullable=False, server_default="", comment="failures: the last attempts"),
+)
+
+short_call_days = Table(
+    "short_call_days",
+    metadata,
+    Column("account_id", Text, primary_key=True),
+    Column("bina", Text, primary_key=True, comment="the caller ID shown; empty: the provider's"),
+    Column("day", Text, primary_key=True),
+    Column("calls", Integer, nullable=False),
+    Column("short", Integer, nullable=False),
 )
 
 suppressions = Table(

@@ -7,14 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.amending import moved_rules
 from campaigns.attempts import Outcome, Step
 from campaigns.caps import local_zone, next_daypart
 from campaigns.definition import Campaign
-from store import dead
+from campaigns.guarding import Watch
+from store import dead, guards
 from store.engine import Store
 from store.schema import attempts, contacts, decisions, rules, suppressions
 from store.upsert import add_tally, insert_ignore
@@ -25,6 +26,7 @@ OVER = ("ended", "refused", "not_sent", "not_placed", "unknown")
 FLAT = 1_000
 """Rows per IN list."""
 
+_BROKEN = frozenset({Outcome.TECHNICAL, Outcome.NEVER_RAN})
 _NO_CALL = frozenset({Outcome.REFUSED, Outcome.NOT_SENT, Outcome.NOT_PLACED})
 
 
@@ -43,6 +45,7 @@ async def settle(
     steps: Sequence[Step],
     *,
     version: int,
+    watch: Watch,
 ) -> int:
     """Apply decisions inside the caller's transaction; return how many were new.
 
@@ -55,6 +58,9 @@ async def settle(
     by_key = {step.key: step for step in steps}
     keys = list(by_key)
     now = store.now()
+    parked = [step.key for step in steps if step.outcome is Outcome.UNKNOWN]
+    # A person may have found the call of a parked attempt since, and it may have ended by now.
+    stale = [or_(attempts.c.state == "unknown", attempts.c.key.not_in(parked))] if parked else []
     rows: list[Any] = []
     for start in range(0, len(keys), FLAT):
         rows += (
@@ -65,6 +71,7 @@ async def settle(
                     attempts.c.run_id == run_id,
                     attempts.c.settled_at.is_(None),
                     attempts.c.state.in_(OVER),
+                    *stale,
                 )
                 .values(settled_at=now)
                 .returning(
@@ -77,6 +84,9 @@ async def settle(
                     attempts.c.e164,
                     attempts.c.account_id,
                     attempts.c.api_id,
+                    attempts.c.unsure_at,
+                    attempts.c.cost_brl,
+                    attempts.c.worst_cost,
                 )
             )
         ).all()
@@ -159,6 +169,13 @@ async def settle(
         changes,
     )
     await connection.execute(insert(decisions), log)
+    await guards.count_settled(
+        store,
+        connection,
+        run_id,
+        watch,
+        [(row, by_key[row.key].short, _failed(row, by_key[row.key])) for row in rows],
+    )
     if suppressed:
         await connection.execute(insert_ignore(store, suppressions), suppressed)
     await tally_up(store, connection, run_id, lane, tally)
@@ -188,6 +205,11 @@ async def _places(
         for old in older
         if old in tables and version in tables
     }
+
+
+def _failed(row: Any, step: Step) -> bool:
+    """Whether a call that the API had accepted came to nothing for a technical reason."""
+    return step.outcome in _BROKEN or row.state == "unknown"
 
 
 def _change(step: Step, row: Any, contact: Any, now: float, rule: int | None) -> dict[str, Any]:

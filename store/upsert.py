@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store.schema import suppression_lists, suppressions, tallies
+from store.schema import short_call_days, suppression_lists, suppressions, tallies
 
 if TYPE_CHECKING:
     from store.engine import Store
@@ -51,4 +51,20 @@ def replace_list(store: Store) -> Insert:
     return statement.on_conflict_do_update(
         index_elements=[suppression_lists.c.account_id, suppression_lists.c.name],
         set_={name: statement.excluded[name] for name in ("numbers", "imported_at")},
+    )
+
+
+def add_short_calls(store: Store) -> Insert:
+    """Insert the calls of a caller ID's day, or add to those that are there."""
+    statement = _insert(store, short_call_days)
+    return statement.on_conflict_do_update(
+        index_elements=[
+            short_call_days.c.account_id,
+            short_call_days.c.bina,
+            short_call_days.c.day,
+        ],
+        set_={
+            "calls": short_call_days.c.calls + statement.excluded.calls,
+            "short": short_call_days.c.short + statement.excluded.short,
+        },
     )

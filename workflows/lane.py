@@ -166,6 +166,8 @@ class LaneWorkflow:
             wait = min(wait, due, options.LOOK_AGAIN_BEFORE_DUE)
         else:
             wait = min(wait, options.LOOK_AGAIN_AT_MOST)
+            if result.state == "paused" and result.resumes_in is not None:
+                wait = min(wait, timedelta(seconds=max(result.resumes_in, SHORTEST_WAIT)))
         try:
             await workflow.wait_condition(lambda: self._woken, timeout=wait)
         except TimeoutError:

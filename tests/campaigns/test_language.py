@@ -39,7 +39,8 @@ BEYOND_A_SCHEMA = (
     " missing_column missing_list missing_sheet never_dial never_open not_a_table not_yet"
     " number_in_tags shadowed_rule unknown_rule unreadable_encoding unreadable_list"
     " voicemail_leg alias empty_value syntax encoding tag two_files bad_key bad_date"
-    " bad_duration bad_hours empty_file"
+    " bad_duration bad_hours empty_file budget_needs_detection"
+    " budget_needs_max_duration budget_too_small"
 )
 
 #: Codes that no golden case can show: they are about the campaign file itself.

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from campaigns.attempts import CallFacts, Ended, LegFacts, Outcome, Step
 from campaigns.contacts import ContactRow, Note, RejectedRow
 from campaigns.definition import Campaign
+from campaigns.guarding import Watch
 from campaigns.numbers import PhoneNumber, normalise
 from store import importing, placing, reserving, runs, tracking
 from store.engine import Store
@@ -128,6 +129,7 @@ class Scene:
         per_contact: int = 5,
         starts_at: float | None = None,
         ends_at: float | None = None,
+        watch: Watch = reserving.NO_GUARDS,
     ) -> Reservation:
         """Settle `steps` and reserve who is next, under a token of its own unless one is given."""
         return await reserving.settle_and_reserve(
@@ -144,6 +146,7 @@ class Scene:
             gate=gate or OpenGate(),
             starts_at=starts_at,
             ends_at=ends_at,
+            watch=watch,
         )
 
     async def claim(
@@ -154,10 +157,11 @@ class Scene:
         per_contact: int = 5,
         rate: float | None = None,
         with_columns: bool = False,
+        watch: Watch | None = None,
     ) -> list[Claim]:
         """Win attempts."""
         claims, _ = await self.claim_at(
-            token, keys, per_contact=per_contact, rate=rate, with_columns=with_columns
+            token, keys, per_contact=per_contact, rate=rate, with_columns=with_columns, watch=watch
         )
         return claims
 
@@ -169,6 +173,7 @@ class Scene:
         per_contact: int = 5,
         rate: float | None = None,
         with_columns: bool = False,
+        watch: Watch | None = None,
     ) -> tuple[list[Claim], Pace]:
         """Win attempts; return the pace of their slots too."""
         return await placing.claim(
@@ -180,6 +185,7 @@ class Scene:
             per_contact=per_contact,
             purpose="collection",
             with_columns=with_columns,
+            watch=watch,
         )
 
     async def place(self, count: int = 1_000, **how: Any) -> list[str]:
@@ -274,11 +280,12 @@ async def open_scene(
     account_rate: float | None = None,
     ready: bool = True,
     definition: Campaign | None = None,
+    guards: dict[str, Any] | None = None,
     **options: Any,
 ) -> Scene:
     """Import a list and let its run dial."""
     await runs.ensure_account(store, ACCOUNT, account_channels, account_rate)
-    definition = definition or campaign(name)
+    definition = definition or campaign(name, guards=guards or {})
     await runs.create_run(store, run_id=run, account=ACCOUNT, definition=definition, lanes=lanes)
     await importing.import_rows(store, run, rows or people(4))
     if ready:
