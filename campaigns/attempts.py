@@ -36,6 +36,7 @@ class Outcome(StrEnum):
     SUPPRESSED = "suppressed"
     NOT_ALLOWED = "not_allowed"
     EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
     OTHER = "other"
 
 

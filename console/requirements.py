@@ -6,7 +6,7 @@ may not start has called nobody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -101,13 +101,21 @@ def _entries(campaign: Campaign, base: Path, say: Say) -> Iterator[Suppression]:
 
 async def require_registries(store: Store, account: str, run_id: str, campaign: Campaign) -> None:
     """Raise `CommandError`, with all that is missing, unless the rules let the campaign start."""
+    codes = await importing.area_codes(store, run_id)
+    await require_registries_of(store, account, codes, campaign)
+
+
+async def require_registries_of(
+    store: Store, account: str, codes: Iterable[str], campaign: Campaign
+) -> None:
+    """Raise `CommandError`, with all that is missing, unless these area codes may be dialed."""
     if campaign.calling_hours == "always":
         return
     max_age = campaign.suppression.max_age
     at_hand = await suppressing.registries(store, account, max_age.total_seconds())
     oracle = HoursOracle(Terms.of(campaign, registries=at_hand))
     today = datetime.fromtimestamp(store.now(), UTC).date()
-    unmet = oracle.unmet(await importing.area_codes(store, run_id), today)
+    unmet = oracle.unmet(sorted(codes), today)
     if unmet:
         raise CommandError(
             f"{campaign.campaign} may not start: its rules require what is missing.\n"

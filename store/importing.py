@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 
 from sqlalchemy import case, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.contacts import ContactRow, Note, RejectedRow
 from campaigns.definition import Frozen
+from campaigns.rows import Item
 from store.engine import Store
 from store.runs import RunError
 from store.schema import contacts, numbers, rejected_rows, runs
@@ -46,6 +49,73 @@ async def area_codes(store: Store, run_id: str) -> list[str]:
     query = select(code).where(numbers.c.run_id == run_id).distinct().order_by(code)
     async with store.read() as connection:
         return list((await connection.execute(query)).scalars())
+
+
+@dataclass
+class RowsToWrite:
+    """A batch of a list's rows as the tables take them."""
+
+    contacts: list[dict[str, object]] = field(default_factory=list)
+    numbers: list[dict[str, object]] = field(default_factory=list)
+    noted: list[dict[str, object]] = field(default_factory=list)
+    rejected: int = 0
+
+    async def insert(self, connection: AsyncConnection) -> None:
+        """Write the rows."""
+        for table, values in (
+            (contacts, self.contacts),
+            (numbers, self.numbers),
+            (rejected_rows, self.noted),
+        ):
+            if values:
+                await connection.execute(insert(table), values)
+
+
+def written_rows(
+    run_id: str, batch: Iterable[Item], *, lanes: int, after: int, now: float
+) -> RowsToWrite:
+    """Bring rows into the form of the tables; contacts are numbered from `after` + 1 on."""
+    rows = RowsToWrite()
+    for row in batch:
+        if isinstance(row, ContactRow):
+            n = after + len(rows.contacts) + 1
+            rows.contacts.append(
+                {
+                    "run_id": run_id,
+                    "n": n,
+                    "line": row.line,
+                    "external_id": row.external_id,
+                    "columns": json.dumps(row.columns, ensure_ascii=False),
+                    "lane": lane_of(run_id, n, lanes),
+                    "state": "due",
+                    "due_at": now,
+                }
+            )
+            rows.numbers.extend(
+                {
+                    "run_id": run_id,
+                    "n": n,
+                    "position": position,
+                    "e164": number.e164,
+                    "kind": number.kind,
+                }
+                for position, number in enumerate(row.numbers)
+            )
+            continue
+        kept = isinstance(row, Note)
+        rows.rejected += not kept
+        rows.noted.append(
+            {
+                "run_id": run_id,
+                "line": row.line,
+                "external_id": None if isinstance(row, Note) else row.external_id,
+                "column": row.column,
+                "reason": row.reason,
+                "message": row.message,
+                "kept": kept,
+            }
+        )
+    return rows
 
 
 async def import_rows(
@@ -79,63 +149,15 @@ async def import_rows(
         progress(done)
     now = store.now()
     while batch := list(islice(stream, BATCH)):
-        new_contacts: list[dict[str, object]] = []
-        new_numbers: list[dict[str, object]] = []
-        noted: list[dict[str, object]] = []
-        rejected = notes = 0
-        for row in batch:
-            if isinstance(row, ContactRow):
-                last += 1
-                new_contacts.append(
-                    {
-                        "run_id": run_id,
-                        "n": last,
-                        "line": row.line,
-                        "external_id": row.external_id,
-                        "columns": json.dumps(row.columns, ensure_ascii=False),
-                        "lane": lane_of(run_id, last, lanes),
-                        "state": "due",
-                        "due_at": now,
-                    }
-                )
-                new_numbers.extend(
-                    {
-                        "run_id": run_id,
-                        "n": last,
-                        "position": position,
-                        "e164": number.e164,
-                        "kind": number.kind,
-                    }
-                    for position, number in enumerate(row.numbers)
-                )
-                continue
-            kept = isinstance(row, Note)
-            rejected += not kept
-            notes += kept
-            noted.append(
-                {
-                    "run_id": run_id,
-                    "line": row.line,
-                    "external_id": None if isinstance(row, Note) else row.external_id,
-                    "column": row.column,
-                    "reason": row.reason,
-                    "message": row.message,
-                    "kept": kept,
-                }
-            )
+        rows_of = written_rows(run_id, batch, lanes=lanes, after=last, now=now)
+        last += len(rows_of.contacts)
         done = Imported(
-            total=done.total + len(new_contacts),
-            rejected=done.rejected + rejected,
-            notes=done.notes + notes,
+            total=done.total + len(rows_of.contacts),
+            rejected=done.rejected + rows_of.rejected,
+            notes=done.notes + len(rows_of.noted) - rows_of.rejected,
         )
         async with store.write() as connection:
-            for table, values in (
-                (contacts, new_contacts),
-                (numbers, new_numbers),
-                (rejected_rows, noted),
-            ):
-                if values:
-                    await connection.execute(insert(table), values)
+            await rows_of.insert(connection)
             mine = await connection.execute(
                 update(runs)
                 .where(runs.c.id == run_id, runs.c.state == "preparing", runs.c.epoch == run.epoch)

@@ -134,6 +134,7 @@ async def claim(
                             contacts.c.run_id == attempts.c.run_id,
                             contacts.c.n == attempts.c.n,
                             contacts.c.accepted < per_contact,
+                            contacts.c.outcome.is_(None),
                         )
                     ),
                     ~exists(

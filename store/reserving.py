@@ -45,6 +45,8 @@ ORPHANED_AFTER = 300.0
 """Seconds without a sign of a lane after which any lane of the account takes care of its work."""
 
 NO_GUARDS = Watch()
+FOR_GOOD = "withdrawn"
+"""Why a contact that was taken out of its campaign is called at none of its numbers."""
 
 MAX_ROUNDS = 5
 """How often one reserve looks for more contacts when the first ones may not be called now."""
@@ -404,6 +406,7 @@ async def _reserve_round(
                 contacts.c.position,
                 contacts.c.drawn,
                 contacts.c.accepted,
+                contacts.c.outcome,
                 numbers.c.e164,
                 numbers.c.kind,
             )
@@ -439,6 +442,9 @@ async def _reserve_round(
     for row in rows:
         if row.e164 in suppressed:
             blocked.append((row, *suppressed[row.e164]))
+            continue
+        if row.outcome is not None:
+            blocked.append((row, Outcome(row.outcome), FOR_GOOD))
             continue
         if row.accepted >= per_contact:
             blocked.append((row, Outcome.NOT_ALLOWED, "contact_cap"))
@@ -619,7 +625,7 @@ async def _block(
     tally = Counter[str]()
     changes, log = [], []
     for row, outcome, why in blocked:
-        last = row.position + 1 >= counts[row.n] or why == "contact_cap"
+        last = row.position + 1 >= counts[row.n] or why in {"contact_cap", FOR_GOOD}
         if last:
             tally[f"contact:{outcome.value}"] += 1
         changes.append(

@@ -20,6 +20,7 @@ from store.schema import (
     accounts,
     attempts,
     guards,
+    contacts,
     rules,
     run_events,
     runs,
@@ -321,11 +322,16 @@ async def open_attempts(connection: AsyncConnection, run_id: str) -> int:
     return int((await connection.execute(query)).scalar_one())
 
 
+async def _somebody_is_due(connection: AsyncConnection, run_id: str) -> bool:
+    due = select(contacts.c.n).where(contacts.c.run_id == run_id, contacts.c.state == "due")
+    return (await connection.execute(due.limit(1))).first() is not None
+
+
 async def close(store: Store, run_id: str) -> Run:
     """End a run that has nothing left to do: `completed`, or what a stop asked for.
 
     Raises `RunError` while an attempt is reserved, posting or placed. A run that has ended stays as
-    it is.
+    it is, and so does one to which contacts were added after its lanes had finished.
     """
     now = store.now()
     async with store.write() as connection:
@@ -334,6 +340,8 @@ async def close(store: Store, run_id: str) -> Run:
             held = await open_attempts(connection, run_id)
             if held:
                 raise RunError(f"run {run_id} still has {held} attempts under way")
+            if run.state in {"running", "paused"} and await _somebody_is_due(connection, run_id):
+                return run
             state: RunState = "completed"
             reason = ""  # why it was paused is no reason for its end
             if run.state == "stopping":

@@ -95,7 +95,11 @@ contacts = Table(
     Column("columns", Text, nullable=False, server_default="{}"),
     Column("lane", Integer, nullable=False),
     Column("state", Text, nullable=False, comment="due, live or done"),
-    Column("outcome", Text),
+    Column(
+        "outcome",
+        Text,
+        comment="what the contact ended as; `withdrawn` already while its last attempt goes on",
+    ),
     Column("due_at", Double, nullable=False),
     Column("position", Integer, nullable=False, server_default="0"),
     Column("accepted", Integer, nullable=False, server_default="0"),

@@ -102,6 +102,7 @@ async def settle(
                 contacts.c.technical,
                 contacts.c.rule_uses,
                 contacts.c.position,
+                contacts.c.outcome,
             ).where(contacts.c.run_id == run_id, contacts.c.n.in_(ordinals[start : start + FLAT]))
         )
         known.update({row.n: row for row in found})
@@ -233,6 +234,9 @@ def _change(step: Step, row: Any, contact: Any, now: float, rule: int | None) ->
         change |= {"b_position": contact.position + 1, "b_rule_uses": "[]", "b_due_at": now}
     elif rule is not None:
         change["b_rule_uses"] = _rule_uses(contact.rule_uses, rule)
+    if contact.outcome is not None and step.action != "final":
+        # It was withdrawn while this attempt was under way: the next reserve lets it go.
+        change |= {"b_outcome": contact.outcome, "b_due_at": now}
     return change
 
 

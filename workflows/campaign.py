@@ -57,6 +57,7 @@ class CampaignWorkflow:
         self._epoch = 0
         self._lanes: list[workflow.ChildWorkflowHandle[LaneWorkflow, LaneResult]] = []
         self._done: list[LaneCounters] = []
+        self._running = 0
         self._closing = False
 
     @workflow.run
@@ -74,11 +75,15 @@ class CampaignWorkflow:
             signatures.prepare, PrepareInput(run=self._run), **options.store_only()
         )
         self._campaign = plan.campaign
-        for lane in range(plan.lanes):
-            self._lanes.append(await self._open(plan, lane))
-        self._details()
-        await asyncio.gather(*(self._follow(plan, lane) for lane in range(plan.lanes)))
-        return await self._close()
+        while True:
+            self._lanes, self._running = [], plan.lanes
+            for lane in range(plan.lanes):
+                self._lanes.append(await self._open(plan, lane))
+            self._details()
+            await asyncio.gather(*(self._follow(plan, lane) for lane in range(plan.lanes)))
+            result = await self._close()
+            if result is not None:
+                return result
 
     async def _open(
         self, plan: PrepareResult, lane: int
@@ -101,6 +106,7 @@ class CampaignWorkflow:
                 self._lanes[lane] = await self._open(plan, lane)
                 continue
             self._done.append(result.counters)
+            self._running -= 1
             self._details()
             return
 
@@ -116,7 +122,8 @@ class CampaignWorkflow:
             else:
                 return
 
-    async def _close(self) -> CampaignResult:
+    async def _close(self) -> CampaignResult | None:
+        """End the run; None when contacts came in after its lanes had finished."""
         self._closing = True
         await workflow.wait_condition(workflow.all_handlers_finished)
         while True:
@@ -130,6 +137,9 @@ class CampaignWorkflow:
             break
         self._state, self._reason = closed.state, closed.reason
         self._details()
+        if closed.state not in _ENDED:
+            self._closing = False
+            return None
         return CampaignResult(
             run=self._run,
             state=closed.state,
@@ -142,7 +152,7 @@ class CampaignWorkflow:
         if self._reason:
             text += f" ({self._reason})"
         workflow.set_current_details(
-            f"{text}; {len(self._done)} of {len(self._lanes)} lanes have finished"
+            f"{text}; {len(self._lanes) - self._running} of {len(self._lanes)} lanes have finished"
         )
 
     async def _change(
@@ -232,7 +242,7 @@ class CampaignWorkflow:
             state=self._state,
             reason=self._reason,
             lanes=max(len(self._lanes), 1),
-            lanes_finished=len(self._done),
+            lanes_finished=len(self._lanes) - self._running,
             counters=LaneCounters(
                 turns=sum(item.turns for item in self._done),
                 posted=sum(item.posted for item in self._done),

@@ -109,3 +109,24 @@ def test_what_does_not_exist_is_said(discador: Callable[..., Answer]) -> None:
     code, _, err = discador("update", "natal", "missing.yaml")
     assert code == 2
     assert "missing.yaml" in err
+
+
+def test_contacts_come_and_go(discador: Callable[..., Answer], tmp_path: Path) -> None:
+    """A list is added once however often it is given; ids are withdrawn, unknown ones named."""
+    (tmp_path / "mais.csv").write_text("celular\n11987654322\n11987654323\nabc\n", encoding="utf-8")
+    code, out, _ = discador("contacts", "add", "natal", "mais.csv", "--json")
+    assert (code, json.loads(out)) == (0, {"run": RUN, "added": 2, "rejected": 1})
+    code, out, _ = discador("contacts", "add", "natal", "mais.csv", "--json")
+    assert json.loads(out) == {"run": RUN, "added": 0, "rejected": 3}
+    code, out, _ = discador("contacts", "withdraw", "natal", "mais.csv:2", "nobody")
+    assert code == 0
+    assert out.splitlines() == [
+        f"1 contacts of natal ({RUN}) are called no more.",
+        "1 ids are not of this run: nobody.",
+    ]
+    code, _, err = discador("contacts", "withdraw", "natal", "--file", "mais.csv")
+    assert code == 1
+    assert "no column of ids" in err
+    code, _, err = discador("contacts", "add", "natal", "missing.csv")
+    assert code == 2
+    assert "there is no list missing.csv" in err

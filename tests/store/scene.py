@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from campaigns.attempts import CallFacts, Ended, LegFacts, Outcome, Step
 from campaigns.contacts import ContactRow, Note, RejectedRow
@@ -206,6 +206,15 @@ class Scene:
         return await tracking.record_ended(
             self.store, [EndedCall(key=key, facts=call, cost_brl=0.35) for key in keys]
         )
+
+    async def be_done(self) -> None:
+        """Let everybody who is due be done: nobody is left to call."""
+        async with self.store.write() as connection:
+            await connection.execute(
+                update(contacts)
+                .where(contacts.c.run_id == self.run, contacts.c.state == "due")
+                .values(state="done", outcome=Outcome.ANSWERED.value)
+            )
 
     async def undecided(self, lane: int = 0, limit: int = 1_000) -> list[Ended]:
         """Return what waits for a decision."""

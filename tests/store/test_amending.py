@@ -85,6 +85,7 @@ async def test_a_run_that_ends_keeps_its_rules(scene: Opens, state: str) -> None
         await run.place()
         await runs.stop(run.store, run.run, "enough")
     else:
+        await run.be_done()
         await runs.close(run.store, run.run)
     with pytest.raises(RunError, match="can no longer change"):
         await amending.amend(run.store, run.run, NEW, known_version=1)

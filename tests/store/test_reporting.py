@@ -120,6 +120,7 @@ async def test_a_run_that_is_over_shows_nothing_live(scene: Opens, clock: Clock)
     await tracking.give_up(run.store, keys[1:], as_state="unknown", from_state="placed", hold=600)
     steps = [next_step(RULES, ended) for ended in await run.undecided()]
     await run.reserve(steps=steps)
+    await run.be_done()
     await runs.close(run.store, run.run)
     report = await adds_up(run, 2)
     assert report.status == "completed"
@@ -140,6 +141,7 @@ async def test_the_report_has_what_people_ask_for(scene: Opens, clock: Clock) ->
     steps = [next_step(DialingRules(), ended) for ended in await run.undecided()]
     await run.reserve(steps=steps)
     clock.now += 60
+    await run.be_done()
     await runs.close(run.store, run.run)
     report = await adds_up(run, 2)
     assert report.model_dump() == {

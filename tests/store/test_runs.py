@@ -23,6 +23,7 @@ async def in_state(scene: Opens, state: str) -> Scene:
         ends_as: Any = "failed" if state == "failed" else "stopped"
         await runs.stop(run.store, run.run, "x", ends_as=ends_as)
     if state in {"stopped", "failed", "completed"}:
+        await run.be_done()
         await runs.close(run.store, run.run)
     assert (await runs.get_run(run.store, run.run)).state == state
     return run
@@ -73,6 +74,7 @@ async def test_every_change_of_state_raises_the_epoch_and_is_kept(scene: Opens) 
     await runs.pause(run.store, run.run, "lunch")
     await runs.resume(run.store, run.run)
     await runs.stop(run.store, run.run, "enough")
+    await run.be_done()
     await runs.close(run.store, run.run)
     async with run.store.read() as connection:
         log = (await connection.execute(select(run_events).order_by(run_events.c.id))).all()
@@ -121,6 +123,7 @@ async def test_a_campaign_runs_once_at_a_time(scene: Opens) -> None:
     await runs.stop(run.store, run.run, "x")
     with pytest.raises(RunError, match="already running"):
         await scene(run="run3")
+    await run.be_done()
     await runs.close(run.store, run.run)
     again = await scene(run="run4")
     assert (await runs.get_run(again.store, "run4")).state == "running"

@@ -1,0 +1,189 @@
+"""Who is on the list of a running campaign: bringing contacts in, and taking them out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+
+from campaigns.attempts import Outcome
+from campaigns.definition import Frozen
+from campaigns.rows import ContactRow, Item, RejectedRow
+from campaigns.seen import Seen, key_of
+from store.engine import Store
+from store.importing import BATCH, Imported, written_rows
+from store.reserving import FOR_GOOD
+from store.runs import RunError, locked
+from store.schema import contacts, decisions, numbers, runs
+from store.settling import FLAT, tally_up
+
+WITHDRAWN = Outcome.WITHDRAWN.value
+
+
+class Withdrawn(Frozen):
+    """What became of the ids that were to be withdrawn.
+
+    `gone` are called no more, `under_way` no more after the call that is being made, `ended` had
+    their outcome already, and `unknown` are ids that the run does not have.
+    """
+
+    gone: int = 0
+    under_way: int = 0
+    ended: int = 0
+    unknown: tuple[str, ...] = ()
+
+
+async def add(
+    store: Store,
+    run_id: str,
+    rows: Iterable[Item],
+    *,
+    by_id: bool,
+    progress: Callable[[Imported], None] | None = None,
+) -> Imported:
+    """Add the contacts of another list to an open run; return what was taken and rejected.
+
+    A number that the run has already, or an id where `by_id`, is a rejected row, so the same list
+    twice adds nobody. Each batch is one transaction and its contacts are due at once: after a kill,
+    the same list again goes on. Raises `RunError` for a run that is ending or has ended.
+    """
+    ids, known = await _known(store, run_id, by_id=by_id)
+    done, stream = Imported(), iter(rows)
+    while batch := list(islice(stream, BATCH)):
+        fresh = [_judged(row, ids if by_id else None, known) for row in batch]
+        async with store.write() as connection:
+            run = await locked(connection, run_id)
+            if run.state not in {"running", "paused"}:
+                raise RunError(f"run {run_id} is {run.state}: nobody can be added to it any more")
+            query = select(func.coalesce(func.max(contacts.c.n), 0))
+            last = (await connection.execute(query.where(contacts.c.run_id == run_id))).scalar_one()
+            now = store.now()
+            written = written_rows(run_id, fresh, lanes=run.lanes, after=last, now=now)
+            await written.insert(connection)
+            await connection.execute(
+                update(runs)
+                .where(runs.c.id == run_id)
+                .values(
+                    total=runs.c.total + len(written.contacts),
+                    rejected=runs.c.rejected + written.rejected,
+                )
+            )
+        done = Imported(
+            total=done.total + len(written.contacts),
+            rejected=done.rejected + written.rejected,
+            notes=done.notes + len(written.noted) - written.rejected,
+        )
+        if progress is not None:
+            progress(done)
+    return done
+
+
+async def _known(store: Store, run_id: str, *, by_id: bool) -> tuple[Seen, Seen]:
+    """Remember the ids and the numbers that a run has."""
+    ids, known = Seen(), Seen()
+    async with store.read() as connection:
+        if by_id:
+            found = await connection.stream(
+                select(contacts.c.external_id, contacts.c.line).where(contacts.c.run_id == run_id)
+            )
+            async for row in found:
+                ids.remember(key_of(row.external_id), row.line)
+        found = await connection.stream(select(numbers.c.e164).where(numbers.c.run_id == run_id))
+        async for row in found:
+            known.remember(key_of(row.e164[1:]), 1)
+    return ids, known
+
+
+def _judged(row: Item, ids: Seen | None, known: Seen) -> Item:
+    """Return a row as it is, or as a rejected one where the run has its id or number already."""
+    if not isinstance(row, ContactRow):
+        return row
+    if ids is not None and ids.line_of(key_of(row.external_id)) is not None:
+        return _rejected(row, "known_id", "the run already has a contact of this id")
+    if any(known.line_of(key_of(number.e164[1:])) is not None for number in row.numbers):
+        return _rejected(row, "known_number", "the run already has a contact of this number")
+    if ids is not None:
+        ids.remember(key_of(row.external_id), row.line)
+    for number in row.numbers:
+        known.remember(key_of(number.e164[1:]), 1)
+    return row
+
+
+def _rejected(row: ContactRow, reason: str, message: str) -> RejectedRow:
+    return RejectedRow(
+        line=row.line, external_id=row.external_id, column=None, reason=reason, message=message
+    )
+
+
+async def withdraw(store: Store, run_id: str, ids: Sequence[str]) -> Withdrawn:
+    """Take contacts out of an open run, by the ids of its list: all of them or, on error, none.
+
+    Whoever waits ends as `withdrawn` now; an attempt that is reserved is not posted any more, and a
+    call under way goes on to its end and is followed by none. Twice is the same as once. Raises
+    `RunError` for a run that has ended.
+    """
+    now, wanted = store.now(), list(dict.fromkeys(ids))
+    async with store.write() as connection:
+        run = await locked(connection, run_id)
+        if not run.is_open:
+            raise RunError(f"run {run_id} has ended: it is {run.state}, and calls nobody any more")
+        found: list[Any] = []
+        for start in range(0, len(wanted), FLAT):
+            query = select(
+                contacts.c.n,
+                contacts.c.external_id,
+                contacts.c.lane,
+                contacts.c.state,
+                contacts.c.outcome,
+            ).where(
+                contacts.c.run_id == run_id,
+                contacts.c.external_id.in_(wanted[start : start + FLAT]),
+            )
+            found += (await connection.execute(query.with_for_update())).all()
+        waiting = [row for row in found if row.state == "due"]
+        live = [row for row in found if row.state == "live"]
+        for rows, values in (
+            (waiting, {"state": "done", "outcome": WITHDRAWN}),
+            (live, {"outcome": WITHDRAWN}),
+        ):
+            for start in range(0, len(rows), FLAT):
+                await connection.execute(
+                    update(contacts)
+                    .where(
+                        contacts.c.run_id == run_id,
+                        contacts.c.n.in_([row.n for row in rows[start : start + FLAT]]),
+                    )
+                    .values(values)
+                )
+        if waiting:
+            await connection.execute(
+                insert(decisions),
+                [
+                    {
+                        "run_id": run_id,
+                        "n": row.n,
+                        "attempt": None,
+                        "at": now,
+                        "what": "blocked",
+                        "outcome": WITHDRAWN,
+                        "why": FOR_GOOD,
+                        "rule": None,
+                        "rules_version": run.rules_version,
+                        "until": None,
+                    }
+                    for row in waiting
+                ],
+            )
+        for lane, count in Counter(row.lane for row in waiting).items():
+            tally = Counter({f"contact:{WITHDRAWN}": count})
+            await tally_up(store, connection, run_id, lane, tally)
+    known = {row.external_id for row in found}
+    return Withdrawn(
+        gone=len(waiting),
+        under_way=len(live),
+        ended=sum(row.state == "done" for row in found),
+        unknown=tuple(name for name in wanted if name not in known),
+    )

@@ -1,0 +1,106 @@
+"""Contacts that come to a running campaign, and contacts that leave it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaigns.attempts import Outcome
+from campaigns.rows import ContactRow
+from store import importing, roster, runs
+from store.roster import Withdrawn
+from store.runs import RunError
+from tests.store.conftest import Opens
+from tests.store.scene import Scene, final, people, phone, retry
+
+
+async def outcomes(run: Scene) -> list[tuple[str, str | None]]:
+    """Return state and outcome of every contact in order."""
+    return [(row.state, row.outcome) for row in await run.contacts()]
+
+
+async def test_whoever_waits_is_withdrawn_at_once_and_explained(scene: Opens) -> None:
+    """One outcome, one decision, and the totals know of it; an unknown id is named."""
+    run = await scene(rows=people(3))
+    found = await roster.withdraw(run.store, run.run, ["row-1", "row-1", "nobody"])
+    assert found == Withdrawn(gone=1, unknown=("nobody",))
+    assert await outcomes(run) == [("due", None), ("done", "withdrawn"), ("due", None)]
+    assert (await run.tallies())["contact:withdrawn"] == 1
+    assert [(row.n, row.why) for row in await run.decisions()] == [(2, "withdrawn")]
+    again = await roster.withdraw(run.store, run.run, ["row-1"])
+    assert again == Withdrawn(ended=1)
+    assert (await run.tallies())["contact:withdrawn"] == 1
+
+
+async def test_a_reserved_attempt_of_who_left_is_never_posted(scene: Opens) -> None:
+    """The claim finds out; the contact is given back, and the next reserve lets it go."""
+    run = await scene(rows=people(2))
+    token = run.token()
+    reserved = await run.reserve(token)
+    found = await roster.withdraw(run.store, run.run, ["row-0"])
+    assert found == Withdrawn(under_way=1)
+    assert [claim.key for claim in await run.claim(token, reserved.keys)] == [reserved.keys[1]]
+    await run.reserve()
+    assert (await outcomes(run))[0] == ("done", "withdrawn")
+    assert (await run.tallies())["contact:withdrawn"] == 1
+
+
+async def test_a_call_under_way_ends_and_none_follows(scene: Opens) -> None:
+    """A retry that the rules ask for is not made, nor is the next number called."""
+    run = await scene(rows=people(2, numbers=2))
+    keys = await run.place()
+    await roster.withdraw(run.store, run.run, ["row-0", "row-1"])
+    await run.finish(keys)
+    steps = [retry(keys[0], delay=3_600.0), final(keys[1], Outcome.ANSWERED)]
+    assert (await run.reserve(steps=steps)).keys == ()
+    assert await outcomes(run) == [("done", "withdrawn"), ("done", "answered")]
+
+
+async def test_added_contacts_are_due_and_the_same_list_twice_adds_nobody(scene: Opens) -> None:
+    """Ids and numbers that the run has are rejected with a reason; the counts add up."""
+    run = await scene(rows=people(3))
+    more = people(4, first=2)
+    for expected in ((3, 1), (0, 4)):
+        added = await roster.add(run.store, run.run, more, by_id=True)
+        assert (added.total, added.rejected) == expected
+    same_number = ContactRow(line=9, external_id="new", numbers=(phone(0),), columns={})
+    assert (await roster.add(run.store, run.run, [same_number], by_id=True)).rejected == 1
+    known = await runs.get_run(run.store, run.run)
+    assert (known.total, known.rejected) == (6, 6)
+    assert [row.n for row in await run.contacts()] == [1, 2, 3, 4, 5, 6]
+    assert len((await run.reserve()).keys) == 6
+
+
+@pytest.mark.parametrize("state", ["stopping", "completed"])
+async def test_nobody_comes_to_a_run_that_ends(scene: Opens, state: str) -> None:
+    """They would wait for ever."""
+    run = await scene(rows=people(2))
+    keys = await run.place()
+    if state == "stopping":
+        await runs.stop(run.store, run.run, "enough")
+    else:
+        await run.finish(keys)
+        await run.reserve(steps=[final(key) for key in keys])
+        await runs.close(run.store, run.run)
+    with pytest.raises(RunError, match="nobody can be added"):
+        await roster.add(run.store, run.run, people(2, first=5), by_id=True)
+    assert len(await run.contacts()) == 2
+
+
+async def test_a_run_to_which_somebody_came_last_does_not_end(scene: Opens) -> None:
+    """Its lanes had finished when the contact came: it stays open, and nobody is lost."""
+    run = await scene(rows=people(1))
+    keys = await run.place()
+    await run.finish(keys)
+    await run.reserve(steps=[final(key) for key in keys])
+    await roster.add(run.store, run.run, people(1, first=5), by_id=True)
+    assert (await runs.close(run.store, run.run)).state == "running"
+    assert len((await run.reserve()).keys) == 1
+
+
+@given(st.integers(1, 500), st.integers(1, 7))
+def test_added_contacts_are_spread_like_the_first(n: int, lanes: int) -> None:
+    """The lane of a contact follows from its ordinal alone, so it does not matter when it came."""
+    values = importing.written_rows("run1", people(1), lanes=lanes, after=n - 1, now=0.0)
+    assert values.contacts[0]["lane"] == importing.lane_of("run1", n, lanes)
