@@ -443,11 +443,8 @@ async def _reserve_round(
         if row.e164 in suppressed:
             blocked.append((row, *suppressed[row.e164]))
             continue
-        if row.outcome is not None:
-            blocked.append((row, Outcome(row.outcome), FOR_GOOD))
-            continue
-        if row.accepted >= per_contact:
-            blocked.append((row, Outcome.NOT_ALLOWED, "contact_cap"))
+        if row.outcome is not None or row.accepted >= per_contact:
+            blocked.append(_done_with(row))
             continue
         calls = histories.get(row.n, ())
         candidate = Candidate(
@@ -499,6 +496,13 @@ async def _reserve_round(
             now=now,
         )
     return len(rows), keys
+
+
+def _done_with(row: Any) -> tuple[Any, Outcome, str]:
+    """Say why a contact is called at none of its numbers any more."""
+    if row.outcome is not None:
+        return row, Outcome(row.outcome), FOR_GOOD
+    return row, Outcome.NOT_ALLOWED, "contact_cap"
 
 
 async def _histories(
