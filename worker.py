@@ -35,6 +35,7 @@ from activities.metrics import observe_request
 from activities.monitoring import Monitored, create_monitor
 from activities.posting import Poster
 from activities.running import RunActivities
+from activities.scheduling import ScheduleActivities
 from activities.settings import ACCOUNT, Settings, SettingsError, load_settings, load_temporal
 from activities.webhook_receiver import Hint, create_receiver
 from store import watching
@@ -111,6 +112,7 @@ def build_worker(
     task_queue: str,
     dialing: DialingActivities,
     running: RunActivities,
+    scheduling: ScheduleActivities | None = None,
     api: Sequence[Callable[..., Any]] = (),
     interceptors: Sequence[Interceptor] = (),
 ) -> Worker:
@@ -128,6 +130,7 @@ def build_worker(
             running.load_rules,
             running.change_state,
             running.close,
+            *([scheduling.begin_scheduled] if scheduling else []),
             *api,
         ],
         workflow_runner=workflow_runner(),
@@ -266,6 +269,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             task_queue=settings.task_queue,
             dialing=dialing,
             running=RunActivities(store),
+            scheduling=ScheduleActivities(store, loopback=settings.loopback),
             api=api_activities(voice, store, Path(".discador")),
         )
         await stack.enter_async_context(webhooks(settings, dialing))

@@ -33,6 +33,27 @@ class PrepareResult(Frozen):
     total: int = 0
 
 
+class BeginScheduledInput(Frozen):
+    """Import the list of a campaign file as a new run, and let it dial.
+
+    `firing` names the schedule and its time: the run's id comes from it.
+    """
+
+    campaign: str
+    file: str
+    firing: str
+
+
+class BeginScheduledResult(Frozen):
+    """The run of a firing, as it is now."""
+
+    run: str
+    campaign: str
+    state: RunStateName
+    reason: str = ""
+    total: int = 0
+
+
 class AdvanceInput(Frozen):
     """One turn of a lane: settle `steps`, reserve and place under `token`, track until news."""
 

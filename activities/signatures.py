@@ -1,7 +1,8 @@
 """Names and types of the activities that workflows call, without their bodies.
 
 A workflow module imports this and nothing that touches the network or the store. Bodies live in
-`activities.dialing` and `activities.running`; a test holds each of them against its signature.
+`activities.dialing`, `activities.running` and `activities.scheduling`; a test holds each of them
+against its signature.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from temporalio import activity
 from activities.messages import (
     AdvanceInput,
     AdvanceResult,
+    BeginScheduledInput,
+    BeginScheduledResult,
     ChangeStateInput,
     ChangeStateResult,
     CloseInput,
@@ -25,6 +28,12 @@ from campaigns.attempts import DialingRules
 @activity.defn
 async def prepare(request: PrepareInput) -> PrepareResult:
     """See `activities.running`."""
+    raise AssertionError(request)
+
+
+@activity.defn
+async def begin_scheduled(request: BeginScheduledInput) -> BeginScheduledResult:
+    """See `activities.scheduling`."""
     raise AssertionError(request)
 
 

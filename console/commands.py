@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from console.target import Target
 
 # Modules of this package that bring commands of their own: a group each, or `register(app)`.
-OPERATIONS = ("chamada", "conferencia", "contacts", "suppress", "webphone")
+OPERATIONS = ("chamada", "conferencia", "contacts", "schedule", "suppress", "webphone")
 REGISTERED = ("amending", "explain", "language", "plan")
 
 app = typer.Typer(

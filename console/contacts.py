@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from activities.requirements import require_registries_of
 from activities.settings import ACCOUNT
 from campaigns.contacts import open_table
 from campaigns.definition import Campaign
@@ -22,7 +23,6 @@ from console import engine
 from console.failures import CommandError, InvalidDefinitionError
 from console.interrupt import run_interruptible
 from console.progress import screen
-from console.requirements import require_registries_of
 from console.steering import Known, choose, known_runs
 from console.target import Target, find_target
 from store import roster, runs
@@ -89,7 +89,8 @@ async def _add(console: Console, target: Target, name: str, file: Path, *, as_js
             if isinstance(row, ContactRow)
             for number in row.numbers
         }
-        await require_registries_of(one.store, ACCOUNT, codes, campaign)
+        with engine.telling_refusals():
+            await require_registries_of(one.store, ACCOUNT, codes, campaign)
 
         def tell(done: Imported) -> None:
             if not as_json:

@@ -6,9 +6,9 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -24,14 +24,16 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities import intake
+from activities.intake import Item, run_id_of
+from activities.refusals import InvalidCampaignError, StartRefusedError
 from activities.settings import ACCOUNT
-from campaigns.contacts import ContactRow, ListError, Note, RejectedRow, read_contacts
+from campaigns.contacts import ContactRow, Note, RejectedRow
 from campaigns.definition import Campaign
 from campaigns.loader import Checked, check
 from console.failures import CommandError, InvalidDefinitionError
 from console.rejected import RejectedRows, noting
-from console.requirements import require_registries, take_in_lists
-from store import amending, guard_views, importing, reporting, runs
+from store import amending, guard_views, reporting, runs
 from store.engine import Store, StoreError, open_store
 from store.guard_views import GuardView
 from store.importing import Imported, ListChangedError
@@ -50,14 +52,10 @@ ROWS_TOLD = 8
 
 Change = Literal["pause", "resume", "stop"]
 
-# No digits: a run's id must not be mistaken for a phone number in a log. No vowels: no words.
-_ID_LETTERS = "bcdfghjkmnpqrstvwxz"
-_ID_LENGTH = 9
-
 
 def new_run_id() -> str:
     """Draw the id of a run."""
-    return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
+    return run_id_of(secrets.randbits(64))
 
 
 def check_definition(path: Path, *, loopback: bool) -> Checked:
@@ -105,11 +103,25 @@ async def wake_lanes(client: Client, run: Run) -> None:
 
 def list_rows(campaign: Campaign, path: Path) -> Iterator[ContactRow | RejectedRow | Note]:
     """Read the campaign's list, row by row. Raises `InvalidDefinitionError` for the whole list."""
+    with telling_refusals():
+        yield from intake.list_rows(campaign, path)
+
+
+def refuse_if_over(campaign: Campaign) -> None:
+    """Raise `CommandError` for a campaign whose own end has passed."""
+    with telling_refusals():
+        intake.refuse_if_over(campaign, time.time())
+
+
+@contextmanager
+def telling_refusals() -> Iterator[None]:
+    """Tell why a campaign may not start as the command line does."""
     try:
-        yield from read_contacts(campaign, path.parent)
-    except ListError as error:
-        name = campaign.dial_list.file
-        raise InvalidDefinitionError(f"{name}: {error} [{error.code}]") from None
+        yield
+    except InvalidCampaignError as error:
+        raise InvalidDefinitionError(str(error)) from None
+    except StartRefusedError as error:
+        raise CommandError(str(error)) from None
 
 
 def row_note(row: RejectedRow | Note) -> RowNote:
@@ -237,16 +249,23 @@ async def import_list(
     no contacts are written to `rejected` as well.
     """
 
+    def through(items: Iterator[Item]) -> Iterator[Item]:
+        return items if rejected is None else noting(items, rejected)
+
     async def read_into(run: str, *, go_on: bool) -> Run:
-        items = list_rows(campaign, path)
-        if rejected is not None:
-            items = noting(items, rejected)
         try:
-            imported = await importing.import_rows(store, run, items, on_progress, go_on=go_on)
-            if not imported.total:
-                await _refuse_empty(store, run, campaign, imported.rejected)
-            await require_registries(store, ACCOUNT, run, campaign)
-            await take_in_lists(store, ACCOUNT, campaign, path.parent, say)
+            with telling_refusals():
+                await intake.fill_run(
+                    store,
+                    run,
+                    ACCOUNT,
+                    campaign,
+                    path,
+                    on_progress=on_progress,
+                    say=say,
+                    through=through,
+                    go_on=go_on,
+                )
         except RunError:
             raise  # another command has taken this run over, and goes on with it
         except BaseException:
@@ -266,14 +285,6 @@ async def import_list(
     run_id = run_id or new_run_id()
     await runs.create_run(store, run_id=run_id, account=ACCOUNT, definition=campaign)
     return await read_into(run_id, go_on=False)
-
-
-async def _refuse_empty(store: Store, run_id: str, campaign: Campaign, rejected: int) -> NoReturn:
-    rows = await rows_of(store, run_id)
-    told = "".join(f"\n  line {row.line}: {row.message}" for row in rows[:ROWS_TOLD])
-    raise InvalidDefinitionError(
-        f"{campaign.dial_list.file}: none of its {rejected} rows can be dialed.{told}"
-    )
 
 
 async def begin_dialing(store: Store, client: Client, run: Run, queue: str) -> None:

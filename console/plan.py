@@ -15,6 +15,7 @@ from typing import Annotated, Final
 
 import typer
 
+from activities.requirements import describe_unmet
 from campaigns.clocks import packaged_zone
 from campaigns.forecast import PRICE_FIXO, PRICE_MOVEL, Prices
 from console import engine
@@ -22,7 +23,6 @@ from console.failures import CommandError
 from console.interrupt import run_interruptible
 from console.planning import Plan, make_plan
 from console.rejected import rejected_file, rejected_rows, tell_where
-from console.requirements import describe_unmet
 from console.stackfile import HOME
 from console.target import find_target
 

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from activities.requirements import end_of
 from activities.settings import ACCOUNT
 from campaigns.areas import ufs
 from campaigns.contacts import ContactRow, RejectedRow
@@ -32,7 +33,6 @@ from campaigns.verdict import Reason
 from console import engine
 from console.failures import InvalidDefinitionError
 from console.rejected import RejectedRows, noting
-from console.requirements import end_of
 from store import reporting, suppressing
 from store.dead import SOURCE as DEAD
 from store.engine import Store

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -17,7 +16,6 @@ from temporalio.envconfig import ClientConnectConfig
 
 from activities.settings import Settings, sqlite_url
 from campaigns.definition import Campaign
-from campaigns.period import Period
 from console import engine
 from console.embedded import SandboxOptions, Stack, StackError, StackOptions, embedded_stack
 from console.failures import CommandError
@@ -89,20 +87,9 @@ def read_definition(terminal: Terminal, path: Path, *, loopback: bool) -> Campai
     for problem in checked.problems:
         terminal.note(problem.render())
     assert checked.campaign is not None
-    refuse_if_over(checked.campaign)
+    engine.refuse_if_over(checked.campaign)
     next(engine.list_rows(checked.campaign, path))
     return checked.campaign
-
-
-def refuse_if_over(campaign: Campaign) -> None:
-    """Raise `CommandError` for a campaign whose own end has passed; nobody could be called."""
-    ends_at = Period.of(campaign.schedule).ends_at
-    if ends_at is not None and ends_at <= datetime.now(UTC):
-        assert campaign.schedule is not None
-        raise CommandError(
-            f"{campaign.campaign} ended at {campaign.schedule.end_at:%Y-%m-%d %H:%M} "
-            "(schedule.end_at), so nobody may be called. Nothing was started."
-        )
 
 
 def _refuse_what_cannot_run(target: Target, sandbox: SandboxOptions | None) -> None:
@@ -195,6 +182,8 @@ async def start(terminal: Terminal, target: Target, file: Path) -> None:
     """Start a campaign, print its run id and return."""
     _refuse_what_cannot_run(target, None)
     campaign = read_definition(terminal, file, loopback=target.settings.loopback)
+    if campaign.schedule is not None and campaign.schedule.repeat is not None:
+        terminal.note("It starts once, now; `discador schedule create` lets it repeat.")
     if target.temporal is None:
         raise CommandError(
             "No Temporal to start it on: set TEMPORAL_ADDRESS, or keep `discador up` running in "

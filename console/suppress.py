@@ -18,13 +18,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from activities.requirements import Unreadable, end_of, entry_of
 from campaigns.numbers import PhoneNumber, RejectedNumber, normalise
 from campaigns.optouts import NUMBER, OptOut, read_day, read_optouts
 from campaigns.tables import ListError
 from console.failures import CommandError, InvalidDefinitionError
 from console.interrupt import run_interruptible
 from console.language import NAME
-from console.requirements import Unreadable, end_of, entry_of
 from store import suppressing
 from store.engine import Store
 from store.suppressing import Suppression

@@ -13,15 +13,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from sqlalchemy import case, func, insert, select, update
+from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.contacts import ContactRow, Note, RejectedRow
-from campaigns.definition import Frozen
+from campaigns.definition import Campaign, Frozen
 from campaigns.rows import Item
+from store.batches import batches
 from store.engine import Store
 from store.runs import RunError
-from store.schema import contacts, numbers, rejected_rows, runs
+from store.schema import contacts, numbers, rejected_rows, rules, runs
 
 BATCH = 5_000
 
@@ -125,13 +126,14 @@ async def import_rows(
     progress: Callable[[Imported], None] | None = None,
     *,
     go_on: bool = False,
+    in_thread: bool = False,
 ) -> Imported:
     """Write the rows of a list; return how many were taken.
 
     Each batch is one transaction. The run must be `preparing`, and `RunError` is raised when
     somebody else has taken it over or ended it. `progress` is called after each batch with what has
     been written so far. With `go_on`, the rows that are in the store already are passed over, each
-    compared with what is there; `ListChangedError` when they differ.
+    compared with what is there; `ListChangedError` when they differ. `in_thread` as in `batches`.
     """
     async with store.read() as connection:
         run = (
@@ -148,7 +150,7 @@ async def import_rows(
     if go_on and progress is not None:
         progress(done)
     now = store.now()
-    while batch := list(islice(stream, BATCH)):
+    async for batch in batches(stream, BATCH, in_thread=in_thread):
         rows_of = written_rows(run_id, batch, lanes=lanes, after=last, now=now)
         last += len(rows_of.contacts)
         done = Imported(
@@ -168,6 +170,28 @@ async def import_rows(
         if progress is not None:
             progress(done)
     return done
+
+
+async def start_over(store: Store, run_id: str, definition: Campaign) -> None:
+    """Empty a run that is still `preparing`, because its file or its list has changed.
+
+    Twice is the same as once. Raises `RunError` where the run is past that.
+    """
+    async with store.write() as connection:
+        mine = await connection.execute(
+            update(runs)
+            .where(runs.c.id == run_id, runs.c.state == "preparing")
+            .values(total=0, rejected=0, epoch=runs.c.epoch + 1)
+        )
+        if not mine.rowcount:
+            raise RunError(f"run {run_id} is not prepared here any more")
+        for table in (contacts, numbers, rejected_rows):
+            await connection.execute(delete(table).where(table.c.run_id == run_id))
+        await connection.execute(
+            update(rules)
+            .where(rules.c.run_id == run_id)
+            .values(definition=definition.model_dump_json())
+        )
 
 
 async def _pass_over(

@@ -219,6 +219,26 @@ async def get_run(store: Store, run_id: str) -> Run:
     return _run(row)
 
 
+async def find_run(store: Store, run_id: str) -> Run | None:
+    """Return one run, or None where there is none."""
+    async with store.read() as connection:
+        row = (await connection.execute(select(runs).where(runs.c.id == run_id))).one_or_none()
+    return None if row is None else _run(row)
+
+
+async def hold_import(store: Store, run_id: str) -> bool:
+    """Take over the import of a run that is `preparing`; whoever is at it writes no more.
+
+    False where the run is past that. Twice is the same as once.
+    """
+    now = store.now()
+    async with store.write() as connection:
+        run = await locked(connection, run_id)
+        if run.state == "preparing":
+            await write_state(connection, run_id, "preparing", "its import goes on", now)
+        return run.state == "preparing"
+
+
 async def list_runs(store: Store, *, open_only: bool = False) -> list[Run]:
     """Return the runs, newest first."""
     query = select(runs).order_by(runs.c.created_at.desc())

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import date
-from itertools import islice
 from typing import Literal
 
 from sqlalchemy import Row, delete, select, true, update
 
 from campaigns.definition import Frozen
 from store import dead
+from store.batches import batches
 from store.engine import Store
 from store.schema import suppression_lists, suppressions
 from store.upsert import replace_list, upsert_suppression
@@ -75,6 +75,8 @@ async def add(
     account: str,
     entries: Iterable[Suppression],
     progress: Callable[[int], None] | None = None,
+    *,
+    in_thread: bool = False,
 ) -> int:
     """Suppress numbers; return how many entries were written. Twice is the same as once.
 
@@ -82,8 +84,7 @@ async def add(
     Each batch is one transaction; `progress` is told the entries written so far.
     """
     written = 0
-    stream = iter(entries)
-    while batch := list(islice(stream, BATCH)):
+    async for batch in batches(entries, BATCH, in_thread=in_thread):
         now = store.now()
         async with store.write() as connection:
             await connection.execute(
@@ -143,6 +144,8 @@ async def import_campaign_lists(
     campaign: str,
     entries: Iterable[Suppression],
     progress: Callable[[int], None] | None = None,
+    *,
+    in_thread: bool = False,
 ) -> int:
     """Take in the lists that a campaign names, for that campaign alone; return what was written.
 
@@ -154,7 +157,7 @@ async def import_campaign_lists(
         entry.model_copy(update={"campaign": campaign, "source": f"{CAMPAIGN_LIST}{entry.source}"})
         for entry in entries
     )
-    written = await add(store, account, own, progress)
+    written = await add(store, account, own, progress, in_thread=in_thread)
     async with store.write() as connection:
         await connection.execute(
             delete(suppressions).where(

@@ -7,8 +7,9 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from workflows.campaign import CampaignWorkflow
 from workflows.lane import LaneWorkflow
+from workflows.scheduled import ScheduledWorkflow
 
-WORKFLOWS = (CampaignWorkflow, LaneWorkflow)
+WORKFLOWS = (CampaignWorkflow, LaneWorkflow, ScheduledWorkflow)
 DATA_CONVERTER = pydantic_data_converter
 
 _PASSED_THROUGH = (

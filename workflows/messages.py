@@ -24,6 +24,29 @@ class CampaignResult(Frozen):
     by_outcome: dict[str, int] = Field(default_factory=dict)
 
 
+class ScheduledInput(Frozen):
+    """What a schedule starts: a campaign file, by a path that means the same to the worker.
+
+    The times are those that the schedule was made of, for whoever lists it.
+    """
+
+    campaign: str
+    file: str
+    repeat: str | None = None
+    start_at: str | None = None
+    end_at: str | None = None
+    timezone: str = "UTC"
+
+
+class ScheduledResult(Frozen):
+    """How the run of one firing ended; `by_outcome` counts contacts."""
+
+    run: str
+    state: RunStateName
+    reason: str = ""
+    by_outcome: dict[str, int] = Field(default_factory=dict)
+
+
 class LaneCounters(Frozen):
     """What a lane has done so far."""
 

@@ -16,6 +16,14 @@ def lane_id(campaign: str, run: str, lane: int) -> str:
     return f"{campaign_id(campaign, run)}/lane/{lane}"
 
 
+SCHEDULE_PREFIX = "schedule/"
+
+
+def schedule_id(campaign: str) -> str:
+    """Return the id of a campaign's schedule; its firings' workflow ids begin with it."""
+    return f"{SCHEDULE_PREFIX}{campaign}"
+
+
 STATE_SEEN = "state_seen"
 """Signal of the campaign's workflow with which a lane tells it the run's state."""
 

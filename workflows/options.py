@@ -65,6 +65,23 @@ def turn() -> ActivityOptions:
     }
 
 
+def intake() -> ActivityOptions:
+    """Read a list of any size into the store; cut off, the next attempt goes on where it stopped.
+
+    It is tried for as long as somebody may mend a store or a worker on the same day.
+    """
+    return {
+        "start_to_close_timeout": timedelta(hours=2),
+        "heartbeat_timeout": timedelta(seconds=15),
+        "retry_policy": RetryPolicy(
+            initial_interval=timedelta(seconds=1),
+            backoff_coefficient=2.0,
+            maximum_interval=timedelta(minutes=1),
+            maximum_attempts=500,
+        ),
+    }
+
+
 def store_only() -> ActivityOptions:
     """Look at the store, or change it, for a short time; safe to repeat."""
     return {

@@ -20,6 +20,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from activities.intake import scheduled_run_id
 from store import runs
 from tests.workflows.stage import (
     TEMPORAL,
@@ -29,14 +30,24 @@ from tests.workflows.stage import (
     campaign,
     open_stage,
     people,
+    person_row,
     row,
     rule,
     until,
+    write_campaign,
 )
 from tests.workflows.stage import person as number_of
 from workflows.campaign import CampaignWorkflow
 from workflows.environment import DATA_CONVERTER
-from workflows.messages import PauseRequest, ResumeRequest, StopRequest
+from workflows.messages import (
+    CampaignResult,
+    PauseRequest,
+    ResumeRequest,
+    ScheduledInput,
+    StopRequest,
+)
+from workflows.names import campaign_id
+from workflows.scheduled import ScheduledWorkflow
 
 FOLDER = Path(__file__).parents[1] / "histories"
 BUSY = rule(leg="contact", status=["ocupado"], after="1s", times="2")
@@ -142,6 +153,23 @@ async def continued_as_new(stage: Stage) -> CampaignRun:
     return run
 
 
+async def scheduled(stage: Stage) -> CampaignRun:
+    """Start by a schedule, and follow the run to its end."""
+    file = write_campaign(stage.folder, [person_row(index) for index in range(2)])
+    run_id = scheduled_run_id("agendada", "recorded")
+    handle = await stage.client.start_workflow(
+        ScheduledWorkflow.run,
+        ScheduledInput(campaign="agendada", file=str(file)),
+        id="recorded",
+        task_queue=stage.task_queue,
+    )
+    await handle.result()
+    carried = stage.client.get_workflow_handle(
+        campaign_id("agendada", run_id), result_type=CampaignResult
+    )
+    return CampaignRun(stage=stage, id=run_id, handle=carried, lanes=1, firing=handle.id)
+
+
 async def turns_that_fail(stage: Stage) -> CampaignRun:
     """Let a turn fail now and then, as a store that is away makes it."""
     run = await stage.start(campaign(), people(3), run_id="recordedi")
@@ -161,6 +189,7 @@ CASES: dict[str, Callable[[Stage], Awaitable[CampaignRun]]] = {
         stopped_in_the_store,
         continued_as_new,
         turns_that_fail,
+        scheduled,
     )
 }
 
@@ -177,6 +206,9 @@ async def _record(client: Client, name: str) -> None:
             for index, history in enumerate(await run.histories()):
                 kind = "campaign" if index == 0 else f"lane-{index}"
                 (FOLDER / f"{name}.{kind}.json").write_text(history.to_json(), encoding="utf-8")
+            if run.firing is not None:
+                firing = await client.get_workflow_handle(run.firing).fetch_history()
+                (FOLDER / f"{name}.firing.json").write_text(firing.to_json(), encoding="utf-8")
     print(f"recorded {name}")  # noqa: T201 - a script
 
 

@@ -25,6 +25,7 @@ import worker as composition
 from activities.dialing import DialingActivities
 from activities.posting import Poster
 from activities.running import RunActivities
+from activities.scheduling import ScheduleActivities
 from campaigns.contacts import ContactRow
 from campaigns.definition import Campaign
 from campaigns.numbers import PhoneNumber, normalise
@@ -117,6 +118,8 @@ class CampaignRun:
     id: str
     handle: WorkflowHandle[CampaignWorkflow, CampaignResult]
     lanes: int
+    firing: str | None = None
+    """The workflow id of the schedule's firing that began it."""
 
     @property
     def workflow_ids(self) -> list[str]:
@@ -183,6 +186,7 @@ class Stage:
     sandbox: SandboxServer
     voice: VoiceClient
     clock: Callable[[], float]
+    folder: Path
     task_queue: str = field(default_factory=lambda: f"test-{secrets.token_hex(6)}")
 
     @asynccontextmanager
@@ -196,6 +200,7 @@ class Stage:
                 self.store, self.voice, poster, loopback=True, http_total=Timeouts().total
             ),
             running=RunActivities(self.store),
+            scheduling=ScheduleActivities(self.store, loopback=True, account=ACCOUNT),
             interceptors=interceptors,
         )
         async with built:
@@ -264,7 +269,33 @@ async def open_stage(
             sandbox=sandbox,
             voice=voice,
             clock=clock,
+            folder=folder,
         )
+
+
+SCHEDULED = """\
+campaign: agendada
+purpose: service
+dial_list: {file: agenda.csv, numbers: [celular]}
+call: {connect_to: "4000"}
+pacing: {channels: 20, calls_per_second: 50}
+calling_hours: always
+schedule: {repeat: "0 9 * * 1-5", timezone: America/Manaus}
+"""
+
+
+def person_row(index: int) -> str:
+    """Return a person's row of the list of a campaign that starts by itself."""
+    return f"{person(index)};Perpetua Azambuja"
+
+
+def write_campaign(folder: Path, rows: Sequence[str], text: str = SCHEDULED) -> Path:
+    """Write the file and the list of a campaign that starts by itself."""
+    lines = "\n".join(["celular;nome", *rows, ""])
+    (folder / "agenda.csv").write_text(lines, encoding="utf-8")
+    file = folder / "agendada.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
 
 
 def new_run_id() -> str:

@@ -16,6 +16,7 @@ from temporalio.worker import Replayer, Worker
 from activities import signatures
 from activities.dialing import DialingActivities
 from activities.running import RunActivities
+from activities.scheduling import ScheduleActivities
 from campaigns import policy
 from tests.workflows.probe import ProbeWorkflow
 from workflows.environment import _PASSED_THROUGH, DATA_CONVERTER, WORKFLOWS, workflow_runner
@@ -55,7 +56,7 @@ def bodies() -> dict[str, Any]:
     """Return the bodies by the activities' names."""
     return {
         getattr(item, DEFINITION).name: item
-        for owner in (DialingActivities, RunActivities)
+        for owner in (DialingActivities, RunActivities, ScheduleActivities)
         for item in vars(owner).values()
         if hasattr(item, DEFINITION)
     }

@@ -15,7 +15,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from campaigns.keys import attempt_key
-from tests.workflows.record import CASES, FOLDER
+from tests.workflows.record import CASES, FOLDER, scheduled
 from tests.workflows.stage import Stage, campaign, people
 from workflows import lane
 from workflows.environment import DATA_CONVERTER, WORKFLOWS, workflow_runner
@@ -130,7 +130,16 @@ async def test_workflows_order_what_their_fingerprints_say(working: Stage) -> No
     await run.result()
     first, *lanes = await run.histories()
     now = {"CampaignWorkflow": commands(first), "LaneWorkflow": commands(lanes[0])}
-    assert now == json.loads(FINGERPRINTS.read_text())
+    written = json.loads(FINGERPRINTS.read_text())
+    assert now == {name: written[name] for name in now}
+
+
+async def test_a_firing_orders_what_its_fingerprint_says(working: Stage) -> None:
+    """The same of the workflow that a schedule starts."""
+    run = await scheduled(working)
+    assert run.firing is not None
+    history = await working.client.get_workflow_handle(run.firing).fetch_history()
+    assert commands(history) == json.loads(FINGERPRINTS.read_text())["ScheduledWorkflow"]
 
 
 def test_fingerprints_cover_every_workflow() -> None:

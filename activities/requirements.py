@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
+from activities.refusals import InvalidListError, StartRefusedError
 from campaigns.clocks import packaged_zone
 from campaigns.definition import Campaign, format_duration
 from campaigns.explain import HoursOracle, Terms, Unmet
 from campaigns.optouts import OptOut, read_optouts
 from campaigns.rows import Note, RejectedRow
 from campaigns.tables import ListError
-from console.failures import CommandError, InvalidDefinitionError
 from store import importing, suppressing
 from store.engine import Store
 from store.suppressing import Suppression
@@ -68,15 +68,21 @@ def entry_of(row: OptOut, *, scope: suppressing.Scope, campaign: str, source: st
 
 
 async def take_in_lists(
-    store: Store, account: str, campaign: Campaign, base: Path, say: Say
+    store: Store,
+    account: str,
+    campaign: Campaign,
+    base: Path,
+    say: Say,
+    *,
+    in_thread: bool = False,
 ) -> int:
     """Read the lists that the campaign names into the store; return how many entries they gave.
 
     They bind this campaign alone, and replace what its lists of an earlier start held. Raises
-    `InvalidDefinitionError` where a list cannot be used.
+    `InvalidListError` where a list cannot be used.
     """
     written = await suppressing.import_campaign_lists(
-        store, account, campaign.campaign, _entries(campaign, base, say)
+        store, account, campaign.campaign, _entries(campaign, base, say), in_thread=in_thread
     )
     if campaign.suppression.files:
         say(f"{written} numbers on the campaign's own suppression lists.")
@@ -95,12 +101,12 @@ def _entries(campaign: Campaign, base: Path, say: Say) -> Iterator[Suppression]:
                 else:
                     unreadable(row)
         except ListError as error:
-            raise InvalidDefinitionError(f"{file}: {error} [{error.code}]") from None
+            raise InvalidListError(file, error) from None
         unreadable.finish()
 
 
 async def require_registries(store: Store, account: str, run_id: str, campaign: Campaign) -> None:
-    """Raise `CommandError`, with all that is missing, unless the rules let the campaign start."""
+    """Raise `StartRefusedError`, with all that is missing, unless the rules allow the start."""
     codes = await importing.area_codes(store, run_id)
     await require_registries_of(store, account, codes, campaign)
 
@@ -108,7 +114,7 @@ async def require_registries(store: Store, account: str, run_id: str, campaign: 
 async def require_registries_of(
     store: Store, account: str, codes: Iterable[str], campaign: Campaign
 ) -> None:
-    """Raise `CommandError`, with all that is missing, unless these area codes may be dialed."""
+    """Raise `StartRefusedError`, with all that is missing, unless these may be dialed."""
     if campaign.calling_hours == "always":
         return
     max_age = campaign.suppression.max_age
@@ -117,12 +123,14 @@ async def require_registries_of(
     today = datetime.fromtimestamp(store.now(), UTC).date()
     unmet = oracle.unmet(sorted(codes), today)
     if unmet:
-        raise CommandError(
+        rules = ", ".join(item.reason.rule for item in unmet)
+        raise StartRefusedError(
             f"{campaign.campaign} may not start: its rules require what is missing.\n"
             f"{describe_unmet(unmet)}\n"
             "Import a registry with `discador suppress import FILE --as NAME`; one may be at most"
             f" {format_duration(max_age)} old (suppression.max_age). A rule is set aside under"
-            " `overrides`, with the reason. Nobody was called."
+            " `overrides`, with the reason. Nobody was called.",
+            safe=f"its rules require what is missing: {rules}",
         )
 
 
