@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := deploy/requirements-dev.lock
 
-.PHONY: demo test bench chaos lint types lock clean
+.PHONY: demo test simulate chaos bench lint types lock clean
 .DEFAULT_GOAL := demo
 
 # The environment is built from the hash-pinned lock and is complete only when the stamp is there,
@@ -25,6 +25,12 @@ demo: .venv
 test: .venv lint types
 	$(BIN)/pytest -n 2
 
+# Campaigns in virtual time with crashes and faults at any step: many seeds, or one with its trace.
+SEEDS ?= 1000
+FIRST ?= 0
+simulate: .venv
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST))
+
 # Every contender in one go; BENCH=--quick for the short form, BENCH_SECONDS=30 for longer windows.
 # Celery is one of them where redis-server is present, in an environment of its own.
 bench: .venv
@@ -42,6 +48,7 @@ bench: .venv
 chaos: .venv
 	$(BIN)/python -m tests.chaos $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) $(if $(CHAOS_MINUTES),--minutes $(CHAOS_MINUTES)) $(CHAOS)
 	CRASH_LONG=1 $(BIN)/pytest -n 2 -m long $(if $(CHAOS_MINUTES),tests/crash tests/chaos,tests/chaos -k without)
+	@$(MAKE) --no-print-directory simulate SEEDS=10000
 
 lint: .venv
 	$(BIN)/ruff check .

@@ -170,9 +170,9 @@ async def take_over(store: Store, *, account: str, definition: Campaign) -> str 
 
 async def mark_ready(store: Store, run_id: str) -> None:
     """Let a prepared run dial. Twice is the same as once; a run that has ended stays ended."""
-    now = store.now()
     async with store.write() as connection:
         run = await locked(connection, run_id)
+        now = store.now()
         if run.state == "preparing":
             await write_state(connection, run_id, "running", "", now, started_at=now)
 
@@ -268,9 +268,9 @@ async def pause(store: Store, run_id: str, reason: str) -> Run:
 
     A run that its guards have paused is from now on paused by hand: it does not go on by itself.
     """
-    now = store.now()
     async with store.write() as connection:
         run = await locked(connection, run_id)
+        now = store.now()
         if run.state == "running" or (run.state == "paused" and run.guarded):
             await write_state(connection, run_id, "paused", reason, now)
         elif run.state != "paused":
@@ -284,9 +284,9 @@ async def resume(store: Store, run_id: str) -> Run:
     Guards that are open begin anew; what the caller ID's short calls paused goes on until the day
     ends.
     """
-    now = store.now()
     async with store.write() as connection:
         run = await locked(connection, run_id)
+        now = store.now()
         if run.state == "paused":
             await write_state(connection, run_id, "running", "", now)
             await close_guards(connection, run_id, by_hand=True)
@@ -317,9 +317,9 @@ async def stop(
     With `hang_up` live calls are ended too, also those that surface later. A stop can gain
     `hang_up`, never lose it.
     """
-    now = store.now()
     async with store.write() as connection:
         run = await locked(connection, run_id)
+        now = store.now()
         if run.state in {"running", "paused", "preparing"}:
             await write_state(
                 connection, run_id, "stopping", reason, now, ends_as=ends_as, hang_up=hang_up
@@ -353,9 +353,9 @@ async def close(store: Store, run_id: str) -> Run:
     Raises `RunError` while an attempt is reserved, posting or placed. A run that has ended stays as
     it is, and so does one to which contacts were added after its lanes had finished.
     """
-    now = store.now()
     async with store.write() as connection:
         run = await locked(connection, run_id)
+        now = store.now()
         if run.is_open:
             held = await open_attempts(connection, run_id)
             if held:
@@ -373,8 +373,8 @@ async def close(store: Store, run_id: str) -> Run:
 
 async def abandon(store: Store, run_id: str, reason: str) -> None:
     """Mark a run failed whose workflow never started; nothing of it was dialed."""
-    now = store.now()
     async with store.write() as connection:
         run = await locked(connection, run_id)
+        now = store.now()
         if run.is_open and not await open_attempts(connection, run_id):
             await write_state(connection, run_id, "failed", reason, now, ended_at=now)

@@ -1,0 +1,123 @@
+"""The simulation sees each safeguard that is taken away: the provider's ledger breaks a promise.
+
+The seed that shows a broken engine is then run with the engine whole, and keeps every promise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from sqlalchemy import update
+
+from activities.tracking import Tracker
+from store import placing
+from store.engine import Store
+from store.schema import attempts
+from tests.simulation.database import Database, SimulatedStore
+from tests.simulation.running import simulate
+from zenvia import errors
+from zenvia.client import VoiceClient
+
+WITHIN = 100
+"""Seeds within which a broken engine must show."""
+
+
+async def _set(store: Store, keys: Sequence[str], state: str) -> None:
+    """Change states behind the engine's back, in no time."""
+    assert isinstance(store, SimulatedStore)
+    database: Database = store.database
+    if not database.taken:
+        database.writer.execute(
+            update(attempts).where(attempts.c.key.in_(keys)).values(state=state)
+        )
+        database.writer.commit()
+
+
+@contextmanager
+def without_the_compare_and_set() -> Iterator[None]:
+    """Claim whatever is asked for, in whatever state it is."""
+    real = placing.claim
+
+    async def claim(store: Store, **options: Any) -> Any:
+        await _set(store, options["keys"], "reserved")
+        return await real(store, **options)
+
+    with mock.patch.object(placing, "claim", claim):
+        yield
+
+
+@contextmanager
+def without_the_durable_intent() -> Iterator[None]:
+    """Send first and write down afterwards: what was claimed is `reserved` until it is answered."""
+    real, real_record = placing.claim, placing.record
+
+    async def claim(store: Store, **options: Any) -> Any:
+        won = await real(store, **options)
+        await _set(store, [claim.key for claim in won[0]], "reserved")
+        return won
+
+    async def record(store: Store, results: Sequence[Any]) -> Any:
+        await _set(store, [result.key for result in results], "posting")
+        return await real_record(store, results)
+
+    with mock.patch.object(placing, "claim", claim), mock.patch.object(placing, "record", record):
+        yield
+
+
+@contextmanager
+def deciding_too_early() -> Iterator[None]:
+    """Take a call for not placed at the first report that does not show it."""
+    with mock.patch.object(Tracker, "_proven_absent", return_value=True):
+        yield
+
+
+@contextmanager
+def sending_twice() -> Iterator[None]:
+    """Send a POST again whose connection broke."""
+    real = VoiceClient.create_call
+
+    async def create_call(self: VoiceClient, *args: Any, **options: Any) -> int:
+        try:
+            return await real(self, *args, **options)
+        except errors.ConnectionLost:
+            return await real(self, *args, **options)
+
+    with mock.patch.object(VoiceClient, "create_call", create_call):
+        yield
+
+
+@contextmanager
+def without_a_cap_on_channels() -> Iterator[None]:
+    """Reserve as many as are due."""
+    with mock.patch("store.reserving._free_channels", mock.AsyncMock(return_value=100)):
+        yield
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("broken", "shows"),
+    [
+        (without_the_compare_and_set, "a key was called"),
+        (without_the_durable_intent, "a key was called|live twice"),
+        (deciding_too_early, "live twice|was called . times"),
+        (sending_twice, "a key was"),
+        (without_a_cap_on_channels, "calls on . channels"),
+    ],
+)
+def test_the_simulation_sees_a_broken_engine(
+    empty: Path, broken: Callable[[], AbstractContextManager[None]], shows: str
+) -> None:
+    """Within a few seeds one is found that the broken engine fails and the whole one does not."""
+    for seed in range(WITHIN):
+        with broken():
+            verdict = simulate(seed, empty)
+        if re.search(shows, verdict.broken):
+            break
+    assert re.search(shows, verdict.broken), f"{WITHIN} seeds did not show it"
+    assert not simulate(seed, empty).broken
