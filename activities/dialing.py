@@ -30,7 +30,7 @@ from campaigns.guarding import Watch, watch_of
 from campaigns.keys import fill, tags_with
 from campaigns.numbers import PhoneNumber, may_be_dialed, normalise
 from campaigns.period import Period
-from store import placing, reserving, runs, tracking
+from store import placing, reserving, runs, sharing, tracking
 from store.engine import Store
 from store.pacing import Pace
 from store.placing import Claim, NotSent
@@ -237,6 +237,7 @@ class _Turn:
             calls_per_second=definition.pacing.calls_per_second,
             per_contact=definition.limits.per_contact.total,
             purpose=definition.purpose.value,
+            priority=definition.pacing.priority,
             horizon=plan.horizon,
             most=self._poster.keeps_up_with(request.run, plan.horizon),
             gate=plan.gate,
@@ -249,13 +250,14 @@ class _Turn:
         tracker = self._owner.tracker(request.run, request.lane, plan.track)
         placing_task = asyncio.create_task(self._place(plan, reservation))
         try:
-            return await self._until_news(reservation, tracker, placing_task)
+            return await self._until_news(plan, reservation, tracker, placing_task)
         finally:
             placing_task.cancel()
             await asyncio.gather(placing_task, return_exceptions=True)
 
     async def _until_news(
         self,
+        plan: Plan,
         reservation: Reservation,
         tracker: Tracker,
         placing_task: asyncio.Task[None],
@@ -277,19 +279,30 @@ class _Turn:
             now = self._store.now()
             if now - checked >= STATE_CHECK:
                 checked = now
-                run = await runs.get_run(self._store, self._request.run)
-                may_go_on = run.paused_until is not None and run.paused_until <= now
-                if may_go_on or (run.state, run.epoch, run.hang_up) != (
-                    reservation.state,
-                    reservation.epoch,
-                    reservation.hang_up,
-                ):
+                run = await self._look(plan, reservation, placing_task)
+                if run is not None:
                     placing_task.cancel()
                     return await self._changed(run)
             await self._sleep(next_poll, placing_task, wrote)
             if wrote.is_set():
                 # Calls that were placed after the last poll are news to the tracker.
                 next_poll = min(next_poll, self._store.now() + FASTEST)
+
+    async def _look(
+        self, plan: Plan, reservation: Reservation, placing_task: asyncio.Task[None]
+    ) -> runs.Run | None:
+        """Return the run where the turn should end: it has changed, or a channel is free again."""
+        run = await runs.get_run(self._store, self._request.run)
+        may_go_on = run.paused_until is not None and run.paused_until <= self._store.now()
+        seen = (reservation.state, reservation.epoch, reservation.hang_up)
+        if may_go_on or (run.state, run.epoch, run.hang_up) != seen:
+            return run
+        if reservation.waits_for_channels and placing_task.done():
+            channels = plan.definition.pacing.channels
+            request = self._request
+            if await sharing.may_have_room(self._store, request.run, request.lane, channels):
+                return run
+        return None
 
     async def _sleep(
         self, next_poll: float, placing_task: asyncio.Task[None], wrote: asyncio.Event

@@ -144,11 +144,15 @@ class Call(Frozen):
 
 
 class Pacing(Frozen):
-    """How fast and how wide the campaign dials, at most. Priority 1 goes before 5."""
+    """How fast and how wide the campaign dials, at most. Priority 1 goes before 5.
+
+    `lanes` are dialing loops that share the contacts, for more than one worker's work.
+    """
 
     channels: Whole = Field(default=10, ge=1, le=100_000)
     calls_per_second: Decimal = Field(default=1.0, gt=0, le=10_000, allow_inf_nan=False)
     priority: Whole = Field(default=3, ge=1, le=5)
+    lanes: Whole = Field(default=1, ge=1, le=64)
 
 
 class ContactLimits(Frozen):

@@ -73,7 +73,11 @@ DESCRIPTIONS: Final = MappingProxyType(
         "pacing": "How fast and how wide the campaign dials, at most.",
         "pacing.channels": "Calls alive at the same time.",
         "pacing.calls_per_second": "Calls begun per second.",
-        "pacing.priority": "Which campaign goes first where they share channels: 1 before 5.",
+        "pacing.priority": "Which campaign goes first where the account's channels and calls per "
+        "second are shared: each step weighs twice the next, 1 the most. What one does not want is "
+        "lent to the others.",
+        "pacing.lanes": "Dialing loops that share the contacts, on as many workers as there are. "
+        "Set when the run starts.",
         "calling_hours": (
             "When contacts may be called. Absent: the polite default. `always` only with a local"
             " API."

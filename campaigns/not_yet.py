@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 #: Paths of keys; `*` stands for any item of a list.
-NOT_YET: Final[tuple[tuple[str, ...], ...]] = (("pacing", "priority"),)
+NOT_YET: Final[tuple[tuple[str, ...], ...]] = ()
 
 
 def used(data: dict[str, Any]) -> Iterator[tuple[str | int, ...]]:

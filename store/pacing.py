@@ -7,11 +7,16 @@ more than rate + 1 of them; one that would be later takes a later slot instead.
 Where one process has drawn every slot of late, it keeps its POSTs apart by itself and may shift all
 of them by up to `SHIFT` without asking again. Once a second process draws, both ask for every slot;
 the newcomer leaves a gap of `SHIFT`, so that what the first one has shifted is over.
+
+While several runs share the account's rate (`store.sharing`), each draws at its own share of it and
+takes free places of one grid; the slots of one lie between those of another.
 """
 
 from __future__ import annotations
 
-from math import floor
+import json
+from bisect import bisect_left, insort
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, update
@@ -30,6 +35,8 @@ SHIFT = 0.3
 """Seconds by which a process that draws alone may shift its POSTs."""
 RECOVERY = 3.0
 """Seconds in which the rate doubles again after a 429."""
+_EXACT = 1e-5
+"""Seconds: slots are written down to the microsecond."""
 SHARED_FOR = 10.0
 """Seconds for which the account counts as shared after another process drew."""
 
@@ -46,6 +53,10 @@ class Pace(Frozen):
     newcomer: bool = False
     """Another process drew alone until now."""
     other_drew: bool = False
+    crowded: bool = False
+    """Several runs of the account draw: each takes what is free of one grid."""
+    taken: tuple[float, ...] = ()
+    """Slots ahead that are taken."""
 
     @property
     def shift(self) -> float:
@@ -64,7 +75,14 @@ class Pace(Frozen):
         A stretch of 1 + t seconds must not hold more slots than rate + 1, rounded down: t is how
         much longer than a second their intervals are, less a margin.
         """
-        return self.interval * (floor(self.rate) + 1) - 1 - 0.003
+        if not self.crowded or self.account_rate is None:
+            return _tolerance(self.rate)
+        account = _tolerance(self.account_rate)
+        if self.run_rate >= self.account_rate:
+            return account
+        # A run's slot may be a step of the account's grid away from where it ought to be.
+        own = _tolerance(self.run_rate) - SPACING / self.account_rate
+        return max(min(account, own), 0.005)
 
     def slots_within(self, horizon: float, now: float) -> int:
         """Return how many slots lie in the next `horizon` seconds."""
@@ -72,6 +90,10 @@ class Pace(Frozen):
         if first > now + horizon:
             return 0
         return int((now + horizon - first) / self.interval) + 1
+
+
+def _tolerance(rate: float) -> float:
+    return SPACING / rate * (floor(rate) + 1) - 1 - 0.003
 
 
 def recovered(factor: float, since: float, now: float) -> float:
@@ -85,18 +107,50 @@ def pace_of(store: Store, row: Row[Any], run_rate: float, now: float) -> Pace:
     factor = recovered(row.slow_factor, row.slow_until, now)
     run_rate = run_rate * factor
     account_rate = None if account_rate is None else account_rate * factor
+    crowded = account_rate is not None and row.crowded_until > now
+    if crowded and row.share_rate is not None:
+        run_rate = min(run_rate, row.share_rate)
+    taken = tuple(json.loads(row.taken)) if account_rate is not None else ()
+    account_slot = row.account_slot
+    if taken and not crowded and account_rate is not None:
+        account_slot = max(account_slot, taken[-1] + SPACING / account_rate)
     rate = run_rate if account_rate is None else min(run_rate, account_rate)
     mine = row.drawer in {None, store.identity}
     shared = row.shared_until > now
     return Pace(
-        alone=mine and not shared,
+        alone=mine and not shared and not crowded,
         newcomer=not mine and not shared,
         other_drew=not mine,
         rate=rate,
         account_rate=account_rate,
         run_rate=run_rate,
-        next_slot=max(row.next_slot, row.account_slot),
+        next_slot=max(row.next_slot, account_slot),
+        crowded=crowded,
+        taken=taken,
     )
+
+
+def take_between(
+    taken: list[float], *, first: float, step: float, interval: float, count: int
+) -> tuple[list[float], float]:
+    """Take slots that lie `step` at least from every other; return them and when the next may lie.
+
+    They are `interval` apart on the average, each at most a step later than that. `taken` is in
+    order and takes them in.
+    """
+    anchor = taken[-1] if taken else first
+    slots, ideal = [], first
+    for _ in range(count):
+        slot = anchor + ceil((ideal - anchor) / step - _EXACT) * step
+        while True:
+            after = bisect_left(taken, slot - step + _EXACT)
+            if after == len(taken) or taken[after] >= slot + step - _EXACT:
+                break
+            slot += step
+        insort(taken, slot)
+        slots.append(slot)
+        ideal = max(ideal, slot - step) + interval
+    return slots, ideal
 
 
 async def draw_slots(
@@ -114,18 +168,28 @@ async def draw_slots(
     """
     now = store.now()
     first = max(now + LEAD, pace.next_slot) + (SHIFT if pace.newcomer else 0.0)
-    slots = [first + index * pace.interval for index in range(count)]
-    if not slots:
+    if not count:
         return []
-    await connection.execute(
-        update(runs)
-        .where(runs.c.id == run_id)
-        .values(next_slot=slots[-1] + SPACING / pace.run_rate)
-    )
     changes: dict[str, object] = {"drawer": store.identity}
     if pace.other_drew:
         changes["shared_until"] = now + SHARED_FOR
-    if pace.account_rate is not None:
-        changes["next_slot"] = slots[-1] + SPACING / pace.account_rate
+    if pace.crowded and pace.account_rate is not None:
+        ahead = [slot for slot in pace.taken if slot > now - 1]
+        slots, next_slot = take_between(
+            ahead,
+            first=first,
+            step=SPACING / pace.account_rate,
+            interval=SPACING / pace.run_rate,
+            count=count,
+        )
+        changes["taken"] = json.dumps([round(slot, 6) for slot in ahead])
+    else:
+        slots = [first + index * pace.interval for index in range(count)]
+        next_slot = slots[-1] + SPACING / pace.run_rate
+        if pace.account_rate is not None:
+            changes["next_slot"] = slots[-1] + SPACING / pace.account_rate
+        if pace.taken:
+            changes["taken"] = "[]"
+    await connection.execute(update(runs).where(runs.c.id == run_id).values(next_slot=next_slot))
     await connection.execute(update(accounts).where(accounts.c.id == account).values(changes))
     return slots

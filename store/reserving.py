@@ -35,6 +35,7 @@ from store.schema import (
     suppressions,
 )
 from store.settling import settle, tally_up
+from store.sharing import Room, announce, room, write_down
 from store.trouble import repeatable
 from store.upsert import insert_ignore
 
@@ -108,6 +109,8 @@ class Reservation(Frozen):
     next_due: float | None = None
     limited_by_pacing: bool = False
     """More channels were free than slots within the horizon."""
+    waits_for_channels: bool = False
+    """Others hold channels that are this lane's share."""
     settled: int = 0
     hang_up: bool = False
     rules_version: int = 1
@@ -129,6 +132,10 @@ async def lock_account(connection: AsyncConnection, run_id: str) -> Row[Any]:
             runs.c.guarded,
             runs.c.paused_until,
             runs.c.next_slot,
+            runs.c.lanes,
+            runs.c.served,
+            runs.c.share_rate,
+            runs.c.wants_until,
             accounts.c.channels,
             accounts.c.calls_per_second,
             accounts.c.next_slot.label("account_slot"),
@@ -136,6 +143,9 @@ async def lock_account(connection: AsyncConnection, run_id: str) -> Row[Any]:
             accounts.c.shared_until,
             accounts.c.slow_until,
             accounts.c.slow_factor,
+            accounts.c.taker,
+            accounts.c.crowded_until,
+            accounts.c.taken,
         )
         .join(accounts, accounts.c.id == runs.c.account_id)
         .where(runs.c.id == run_id)
@@ -199,23 +209,6 @@ async def _release(connection: AsyncConnection, now: float, *which: ColumnElemen
     return len(rows)
 
 
-async def _free_channels(
-    connection: AsyncConnection, run_id: str, run: Row[Any], channels: int
-) -> int:
-    """Return how many more calls may be live: under the campaign's and under the account's cap."""
-    held = (
-        await connection.execute(
-            select(attempts.c.run_id, func.count().label("held"))
-            .where(attempts.c.account_id == run.account_id, attempts.c.live == true())
-            .group_by(attempts.c.run_id)
-        )
-    ).all()
-    free = channels - sum(int(row.held) for row in held if row.run_id == run_id)
-    if run.channels is not None:
-        free = min(free, run.channels - sum(int(row.held) for row in held))
-    return max(free, 0)
-
-
 async def _suppressed(
     connection: AsyncConnection, run: Row[Any], purpose: str, e164s: Sequence[str], now: float
 ) -> dict[str, tuple[Outcome, str]]:
@@ -252,6 +245,7 @@ async def settle_and_reserve(
     purpose: str,
     horizon: float,
     gate: Gate,
+    priority: int = 3,
     most: int | None = None,
     starts_at: float | None = None,
     ends_at: float | None = None,
@@ -259,8 +253,9 @@ async def settle_and_reserve(
 ) -> Reservation:
     """Settle what was decided, then reserve who is next, in one transaction.
 
-    Reserves at most what pacing sends within `horizon` seconds, what the channels leave free, and
-    `most`, which is what the caller can send in that time.
+    Reserves at most what pacing sends within `horizon` seconds, what the channels leave free and
+    the lane's share allows (`store.sharing`), and `most`, which is what the caller can send in that
+    time.
     The same token returns the same attempts, as far as they are still to be posted; reserved rows
     of older tokens of the lane are given back first. Only a `running` run reserves, from
     `starts_at` on and until `ends_at`; who is still due then, or due only later, is `expired`.
@@ -282,6 +277,7 @@ async def settle_and_reserve(
         await sweep(connection, run.account_id, now)
         if await guards.review(store, connection, run_id, run, watch=watch, now=now):
             run = await lock_account(connection, run_id)
+        crowded = await announce(connection, run_id, run, now)
         pace = pace_of(store, run, calls_per_second, now)
         mine = (
             await connection.execute(
@@ -294,9 +290,21 @@ async def settle_and_reserve(
         ).all()
         keys = [row.key for row in mine if row.state == "reserved"]
         limited = bool(keys)
+        found_room: Room | None = None
         in_time = (starts_at is None or now >= starts_at) and (ends_at is None or now < ends_at)
         if not mine and run.state == "running" and in_time:
-            free = await _free_channels(connection, run_id, run, channels)
+            found_room = await room(
+                connection,
+                run_id=run_id,
+                lane=lane,
+                run=run,
+                channels=channels,
+                rate=calls_per_second,
+                priority=priority,
+                crowded=crowded,
+                now=now,
+            )
+            free = found_room.free
             slots = pace.slots_within(horizon, now)
             slots = slots if most is None else min(slots, most)
             want, limited = min(free, slots), slots < free
@@ -333,13 +341,35 @@ async def settle_and_reserve(
             next_due = max(next_due, starts_at)
         if next_due is not None and ends_at is not None:
             next_due = min(next_due, ends_at)  # the lane looks again when there is nothing to wait
+        due_now = next_due is not None and next_due <= now
+        if found_room is not None and (crowded or run.lanes > 1):
+            await write_down(
+                connection,
+                run_id=run_id,
+                lane=lane,
+                run=run,
+                found=found_room,
+                crowded=crowded,
+                channels=channels,
+                rate=calls_per_second,
+                priority=priority,
+                taken=len(keys),
+                more=due_now,
+                limited=limited,
+                horizon=horizon,
+                now=now,
+            )
     return Reservation(
         state=run.state,
         reason=run.reason,
         epoch=run.epoch,
         keys=tuple(keys),
         pace=pace,
-        due_now=next_due is not None and next_due <= now,
+        due_now=due_now,
+        waits_for_channels=found_room is not None
+        and due_now
+        and found_room.contested
+        and found_room.entitled > found_room.free,
         next_due=next_due,
         limited_by_pacing=limited,
         settled=settled,

@@ -92,7 +92,7 @@ async def ensure_account(
 
 
 async def create_run(
-    store: Store, *, run_id: str, account: str, definition: Campaign, lanes: int = 1
+    store: Store, *, run_id: str, account: str, definition: Campaign, lanes: int | None = None
 ) -> None:
     """Create a run in state `preparing`; nothing dials before `mark_ready`.
 
@@ -121,7 +121,7 @@ async def create_run(
                     account_id=account,
                     campaign=definition.campaign,
                     state="preparing",
-                    lanes=lanes,
+                    lanes=definition.pacing.lanes if lanes is None else lanes,
                     created_at=now,
                 )
             )

@@ -37,6 +37,15 @@ accounts = Table(
     Column("shared_until", Double, nullable=False, server_default="0"),
     Column("slow_until", Double, nullable=False, server_default="0"),
     Column("slow_factor", Double, nullable=False, server_default="1"),
+    Column("taker", Text, comment="the run that reserved last"),
+    Column("crowded_until", Double, nullable=False, server_default="0"),
+    Column(
+        "taken",
+        Text,
+        nullable=False,
+        server_default="[]",
+        comment="while several runs draw: the slots ahead that are taken, as JSON",
+    ),
 )
 
 runs = Table(
@@ -66,7 +75,14 @@ runs = Table(
     Column("created_at", Double, nullable=False),
     Column("started_at", Double),
     Column("ended_at", Double),
+    Column("weight", Double, nullable=False, server_default="4"),
+    Column("wants", Integer, nullable=False, server_default="0", comment="channels, at most"),
+    Column("wants_rate", Double, nullable=False, server_default="0"),
+    Column("wants_until", Double, nullable=False, server_default="0"),
+    Column("served", Double, nullable=False, server_default="0", comment="grants by weight"),
+    Column("share_rate", Double, comment="calls per second while others want some; null: all"),
 )
+Index("ix_runs_wanting", runs.c.account_id, runs.c.wants_until)
 Index(
     "uq_runs_open_campaign",
     runs.c.account_id,
@@ -249,6 +265,9 @@ lanes = Table(
     Column("run_id", Text, primary_key=True),
     Column("lane", Integer, primary_key=True),
     Column("seen_at", Double, nullable=False, comment="when a worker last carried this lane"),
+    Column("wants", Integer, nullable=False, server_default="0"),
+    Column("wants_until", Double, nullable=False, server_default="0"),
+    Column("served", Double, nullable=False, server_default="0"),
 )
 
 guards = Table(

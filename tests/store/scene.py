@@ -106,6 +106,7 @@ class Scene:
     channels: int = 100
     rate: float = 50.0
     horizon: float = 5.0
+    priority: int = 3
 
     @property
     def clock(self) -> Any:
@@ -144,6 +145,7 @@ class Scene:
             purpose="collection",
             horizon=horizon or self.horizon,
             gate=gate or OpenGate(),
+            priority=self.priority,
             starts_at=starts_at,
             ends_at=ends_at,
             watch=watch,
