@@ -26,7 +26,7 @@ REFUSALS_IN_A_ROW = 5
 RATE_LIMIT_PAUSE = 0.25
 """Seconds without a POST after a 429 that does not say how long."""
 
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.04
 """How long results wait for each other, so that one transaction takes many of them."""
 
 _WORDS = {Placed: "placed", RefusedPost: "refused", NotSent: "not_sent", Unsure: "unsure"}

@@ -26,6 +26,7 @@ from store.tracking import EndedCall, OpenAttempt
 from zenvia import errors
 from zenvia.client import VoiceClient
 from zenvia.models import Chamada
+from zenvia.session import Known
 
 UNKNOWN_SKEW = 3_600.0
 """Seconds by which the provider's clock may differ from ours before one call has shown it."""
@@ -102,6 +103,8 @@ class Tracker:
     _memory: dict[str, _Memory] = field(default_factory=dict)
     _open: dict[str, OpenAttempt] = field(default_factory=dict)
     _looked_up: set[str] = field(default_factory=set)
+    _done_with: set[int] = field(default_factory=set)
+    """Calls of which the report has nothing new to say: ended, or another lane's."""
 
     async def step(self) -> tuple[int, float]:
         """Ask about what is due; return how many calls ended and the next instant to ask at."""
@@ -225,12 +228,14 @@ class Tracker:
     async def _report(self, start: float, end: float) -> list[Chamada]:
         """Read a window of the report to its end. Raises a `VoiceError` of its last request."""
         rows: list[Chamada] = []
+        known = self._known()
         for page in range(MAX_PAGES):
             got = await self.client.call_report(
                 datetime.fromtimestamp(start, UTC),
                 datetime.fromtimestamp(end, UTC),
                 posicao=page * PAGE,
                 limite=PAGE,
+                known=known,
             )
             rows += got
             if len(got) < PAGE:
@@ -239,6 +244,34 @@ class Tracker:
             raise errors.TotalTimeout("the report has no end", operation="chamada relatorio")
         await self._notice(rows)
         return rows
+
+    def _known(self) -> Known | None:
+        """Return what tells the rows of a report that need no reading; None: read them all.
+
+        While an answer is lost, any row may be the one that is looked for.
+        """
+        if len(self._done_with) > LOOKED_UP_MAX:
+            self._done_with.clear()
+        if any(row.state == "posting" and self._is_overdue(row) for row in self._open.values()):
+            return None
+        limited = self.rules.max_ring is not None or self.rules.max_duration is not None
+        seen = {
+            row.api_id
+            for row in self._open.values()
+            if not limited and row.state == "placed" and self._has_started(row)
+        }
+        open_ids = {row.api_id for row in self._open.values()}
+
+        def known(call: int, status: Any) -> bool:
+            if call in open_ids:
+                return call in seen and status == "curso"
+            return call in self._done_with
+
+        return known
+
+    def _has_started(self, row: OpenAttempt) -> bool:
+        memory = self._memory.get(row.key)
+        return memory is not None and memory.created is not None and memory.status == "curso"
 
     # What answers say ----------------------------------------------------------------------------
 
@@ -251,6 +284,8 @@ class Tracker:
             if row is None or row.state != "placed" or row.key not in self._memory:
                 continue
             memory = self._memory[row.key]
+            if call.status_geral is None and memory.status is not None:
+                continue  # known as it is
             memory.status = call.status_geral
             if call.data_criacao is not None:
                 memory.created = call.data_criacao.timestamp()
@@ -270,7 +305,9 @@ class Tracker:
                 )
             elif self._over_limits(row, call, now):
                 await self._ask_to_end([row])
-        return await tracking.record_ended(self.store, ended)
+        recorded = await tracking.record_ended(self.store, ended)
+        self._done_with.update(call.id for call in calls if call.ended)
+        return recorded
 
     def _learn(self, difference: float) -> None:
         low, high = self.skew or (difference, difference)
@@ -334,6 +371,7 @@ class Tracker:
             self._looked_up.clear()
         late = await tracking.keys_given_up(self.store, strangers)
         self._looked_up.update(key for key, _ in strangers)
+        self._done_with.update(call for _, call in strangers)
         self.poster.hang_up_late(late)
 
     # Hanging up ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import and_, bindparam, func, or_, select, true, update
 
@@ -17,7 +18,7 @@ from store.settling import OVER
 from store.trouble import repeatable
 
 
-class OpenAttempt(Frozen):
+class OpenAttempt(NamedTuple):
     """An attempt that is posting or placed; instants in seconds since 1970."""
 
     key: str
@@ -74,9 +75,9 @@ async def open_attempts(store: Store, run_id: str, lane: int) -> list[OpenAttemp
             attempts.c.unsure_at,
             attempts.c.placed_at,
             attempts.c.hang_up_at,
+            runs.c.hang_up,
             attempts.c.reads,
             attempts.c.next_read,
-            runs.c.hang_up,
         )
         .join(runs, runs.c.id == attempts.c.run_id)
         .outerjoin(
@@ -95,7 +96,7 @@ async def open_attempts(store: Store, run_id: str, lane: int) -> list[OpenAttemp
     )
     async with store.read() as connection:
         rows = (await connection.execute(query)).all()
-    return [OpenAttempt.model_construct(**row._asdict()) for row in rows]
+    return [OpenAttempt._make(row) for row in rows]  # the columns stand in the order of its fields
 
 
 @repeatable

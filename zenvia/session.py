@@ -23,6 +23,9 @@ _DEFAULT_PAGE = 100
 
 Model = TypeVar("Model", bound=BaseModel)
 
+Known = Callable[[int, Any], bool]
+"""Whether nothing more is wanted of a row, from its id and its `status_geral` as it came."""
+
 Observer = Callable[[str, float, str | None], None]
 """Told of each exchange: the operation, its seconds, and the name of its error, None for none."""
 
@@ -106,7 +109,11 @@ class Session:
         return read(model, await self._dados(operation, **request), operation)
 
     async def _page(
-        self, model: type[Model], operation: Operation, query: Mapping[str, str]
+        self,
+        model: type[Model],
+        operation: Operation,
+        query: Mapping[str, str],
+        known: Known | None = None,
     ) -> list[Model]:
         dados = await self._dados(operation, query=query)
         rows = dados.get("relatorio") if isinstance(dados, dict) else dados
@@ -114,7 +121,17 @@ class Session:
             raise errors.Undecodable(
                 "no report in the answer", operation=operation.name, status=200
             )
-        return [read(model, row, operation) for row in rows]
+        if known is None:
+            return [read(model, row, operation) for row in rows]
+        bare = model.model_construct()
+        return [
+            bare.model_copy(update={"id": row["id"]})
+            if type(row) is dict
+            and type(row.get("id")) is int
+            and known(row["id"], row.get("status_geral"))
+            else read(model, row, operation)
+            for row in rows
+        ]
 
 
 def read(model: type[Model], value: Any, operation: Operation) -> Model:

@@ -179,7 +179,7 @@ class Client:
         return entry.id
 
     async def call_report(
-        self, start: datetime, end: datetime, *, posicao: int, limite: int
+        self, start: datetime, end: datetime, *, posicao: int, limite: int, known: Any = None
     ) -> list[Chamada]:
         """Return a page of the report."""
         if self.life.dead:
