@@ -328,7 +328,7 @@ class _Turn:
             not ended
             and work.live == 0
             and (not work.contacts_due or reservation.state == "stopping")
-        )
+        ) and await tracking.finish_lane(self._store, request.run, request.lane)
         more = (
             running
             and reservation.due_now

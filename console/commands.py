@@ -175,6 +175,41 @@ def report(name: RunName = None, *, json_path: JsonPath = None) -> None:
     _steer(lambda console: show_report(console, target, name, json_path))
 
 
+@app.command("unknowns")
+def unknowns(
+    name: RunName = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """List the attempts of a run that could not be decided; `resolve` settles each."""
+    from console.unknowns import show_unknowns
+
+    target = _target()
+    _steer(lambda console: show_unknowns(console, target, name, as_json=as_json))
+
+
+@app.command("resolve")
+def resolve(
+    run: Annotated[str, typer.Argument(help="The run, by its id or its campaign's name.")],
+    attempt: Annotated[str, typer.Argument(help="The attempt, as `discador unknowns` lists it.")],
+    *,
+    how: Annotated[str, typer.Option("--as", help="placed, not-placed or done.")],
+    call_id: Annotated[int | None, typer.Option("--call-id", help="The API's call.")] = None,
+    outcome: Annotated[
+        str | None, typer.Option("--outcome", help="With done: what it came to.")
+    ] = None,
+) -> None:
+    """Settle an attempt that could not be decided: placed, not placed, or done with an outcome."""
+    from console.unknowns import settle_unknown
+
+    target = _target()
+    _steer(
+        lambda console: settle_unknown(
+            console, target, run, attempt, how=how, call_id=call_id, outcome=outcome
+        )
+    )
+
+
 @app.command("validate")
 def validate(
     file: File,

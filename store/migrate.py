@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision; a test holds it against the scripts."""
 
 _LOCK = 0x64_69_73_63  # "disc": the advisory lock that guards migrations on PostgreSQL

@@ -268,6 +268,7 @@ lanes = Table(
     Column("wants", Integer, nullable=False, server_default="0"),
     Column("wants_until", Double, nullable=False, server_default="0"),
     Column("served", Double, nullable=False, server_default="0"),
+    Column("finished", Boolean, nullable=False, server_default=text("false")),
 )
 
 guards = Table(

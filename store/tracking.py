@@ -13,6 +13,7 @@ from campaigns.definition import Frozen
 from store.engine import Store
 from store.placing import Placed, mark_late
 from store.reserving import ORPHANED_AFTER
+from store.runs import locked
 from store.schema import attempts, contacts, lanes, numbers, runs
 from store.settling import OVER
 from store.trouble import repeatable
@@ -147,7 +148,7 @@ async def keys_given_up(store: Store, found: Iterable[tuple[str, int]]) -> list[
         if (await connection.execute(given_up.limit(1))).first() is None:
             return []
     async with store.write() as connection:
-        rows = (await connection.execute(given_up)).all()
+        rows = (await connection.execute(given_up.with_for_update())).all()
         late = [(Placed(key=row.key, api_id=by_key[row.key]), row.state) for row in rows]
         await mark_late(connection, [item for item, _ in late])
     return [item for item, state in late if state == "not_placed"]
@@ -305,3 +306,28 @@ async def lane_work(store: Store, run_id: str, lane: int) -> LaneWork:
         undecided=sum(count for state, count in held.items() if state in OVER),
         contacts_due=waiting,
     )
+
+
+async def finish_lane(store: Store, run_id: str, lane: int) -> bool:
+    """Note that a lane has nothing left, unless a person has just given something back to it.
+
+    Nothing can be given back to one that is noted as finished. Twice is the same as once.
+    """
+    async with store.write() as connection:
+        run = await locked(connection, run_id)
+        left = select(attempts.c.key).where(
+            attempts.c.run_id == run_id, attempts.c.lane == lane, attempts.c.settled_at.is_(None)
+        )
+        due = select(contacts.c.n).where(
+            contacts.c.run_id == run_id, contacts.c.lane == lane, contacts.c.state == "due"
+        )
+        if (await connection.execute(left.limit(1))).first() is not None:
+            return False
+        if run.state != "stopping" and (await connection.execute(due.limit(1))).first() is not None:
+            return False
+        await connection.execute(
+            update(lanes)
+            .where(lanes.c.run_id == run_id, lanes.c.lane == lane)
+            .values(finished=True)
+        )
+    return True

@@ -1,0 +1,96 @@
+"""Commands about attempts that could not be decided: list them, and settle each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import get_args
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from campaigns.attempts import Outcome
+from console.failures import CommandError
+from console.progress import local_time
+from console.steering import choose, known_runs
+from console.target import Target
+from store import unknowns
+from store.runs import RunError
+
+
+async def show_unknowns(
+    console: Console, target: Target, name: str | None, *, as_json: bool
+) -> None:
+    """Print the attempts of unknown fate; ids only, nobody's number."""
+    async with known_runs(target) as known:
+        one = choose(known, name, open_only=False)
+        found = await unknowns.unknowns(one.store, one.run.id)
+    if as_json:
+        documents = [
+            {
+                **each.model_dump(),
+                "posted_at": _iso(each.posted_at),
+                "holds_until": _iso(each.holds_until),
+            }
+            for each in found
+        ]
+        sys.stdout.write(json.dumps(documents, indent=2) + "\n")
+        return
+    if not found:
+        console.print(f"Nothing of run {one.run.id} is undecided.", highlight=False)
+        return
+    table = Table(box=SIMPLE_HEAD)
+    for heading in (
+        "attempt",
+        "contact",
+        "posted",
+        "reports read",
+        "call",
+        "holds its number until",
+    ):
+        table.add_column(heading)
+    for each in found:
+        table.add_row(
+            each.attempt,
+            str(each.contact),
+            local_time(each.posted_at),
+            str(each.reads),
+            "-" if each.call is None else str(each.call),
+            local_time(each.holds_until),
+        )
+    console.print(table)
+
+
+def _iso(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+async def settle_unknown(
+    console: Console,
+    target: Target,
+    name: str,
+    attempt: str,
+    *,
+    how: str,
+    call_id: int | None,
+    outcome: str | None,
+) -> None:
+    """Settle one attempt and say what follows. Twice is the same as once."""
+    ways: dict[str, unknowns.How] = {way: way for way in get_args(unknowns.How)}
+    if how not in ways:
+        raise CommandError(f"--as takes one of {', '.join(ways)}.")
+    said = {each.value: each for each in unknowns.SAYABLE}
+    if (how == "done") != (outcome is not None) or (outcome is not None and outcome not in said):
+        raise CommandError(f"--as done goes with --outcome, one of {', '.join(said)}.")
+    chosen: Outcome | None = None if outcome is None else said[outcome]
+    async with known_runs(target) as known:
+        one = choose(known, name, open_only=False)
+        try:
+            told = await unknowns.resolve(
+                one.store, one.run.id, attempt, ways[how], call=call_id, outcome=chosen
+            )
+        except RunError as error:
+            raise CommandError(f"{error}.") from None
+    console.print(f"{told[:1].upper()}{told[1:]}.", highlight=False, soft_wrap=True)
