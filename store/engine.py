@@ -146,6 +146,14 @@ def _async_url(url: str) -> URL:
     )
 
 
+def _let_go(connection: Any) -> None:
+    """Roll back and close a connection in its own thread, after what it is doing; do not wait."""
+    driver = connection.driver_connection
+    if driver is not None and driver._connection is not None:  # noqa: SLF001 - no public way
+        driver._tx.put_nowait((None, driver._connection.rollback))  # noqa: SLF001
+        driver.stop()
+
+
 def _prepare_sqlite(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
@@ -159,6 +167,11 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    # A cancelled statement makes SQLAlchemy close its connection, which in SQLite ends a
+    # transaction only once nothing refers to its statements: until then the file stays locked.
+    dialect: Any = engine.sync_engine.dialect
+    dialect.do_terminate = _let_go
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Any) -> None:
