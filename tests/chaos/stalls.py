@@ -39,7 +39,10 @@ class Watch:
     def _tick(self) -> None:
         now = time.time()
         if now - self._last > TICK + SMALLEST:
-            self.stalls.append((self._last, now))
+            begin = self._last
+            if self.stalls and self.stalls[-1][1] == begin:  # it came to one turn in between
+                begin = self.stalls.pop()[0]
+            self.stalls.append((begin, now))
         self._last = now
         asyncio.get_running_loop().call_later(TICK, self._tick)
 

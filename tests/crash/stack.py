@@ -141,14 +141,18 @@ class Stack:
         One that does would stop every other writer of a SQLite file, which is what a file lock is
         for; `freeze_as_it_is` does not look.
         """
+        pause = POLL
         while True:
             child.signal_group(signal.SIGSTOP)
+            await self.until(partial(_stands_still, child), f"{child.name} stands still", READY)
             if not self._write_locked():
                 self.kills["worker frozen"] += 1
                 self.say(f"froze {child.name}")
                 return
             child.signal_group(signal.SIGCONT)
-            await asyncio.sleep(POLL)
+            # On a busy machine it needs more than a moment to get to the end of its transaction.
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
 
     def thaw(self, child: Child) -> None:
         """Let a frozen process go on, knowing nothing of the time in between."""
@@ -218,6 +222,18 @@ class Stack:
         """End every process that is left, frozen ones too."""
         for child in [*self.workers, *([self.temporal] if self.temporal else [])]:
             child.kill()
+
+
+def _stands_still(child: Child) -> bool:
+    """Whether every thread has stopped, or the process is gone: a signal takes effect later."""
+    try:
+        states = [
+            (task / "stat").read_text().rpartition(")")[2].split()[0]
+            for task in Path(f"/proc/{child.pid}/task").iterdir()
+        ]
+    except OSError:
+        return child.exit_code is not None or not Path("/proc/self/task").exists()
+    return all(state in "TtZX" for state in states)
 
 
 @asynccontextmanager
