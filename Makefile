@@ -48,7 +48,7 @@ bench: .venv
 chaos: .venv
 	$(BIN)/python -m tests.chaos $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) $(if $(CHAOS_MINUTES),--minutes $(CHAOS_MINUTES)) $(CHAOS)
 	CRASH_LONG=1 $(BIN)/pytest -n 2 -m long $(if $(CHAOS_MINUTES),tests/crash tests/chaos,tests/chaos -k without)
-	@$(MAKE) --no-print-directory simulate SEEDS=10000
+	@$(MAKE) --no-print-directory simulate SEEDS=$(if $(CHAOS_MINUTES),10000,1000)
 
 lint: .venv
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,9 +17,10 @@ import pytest
 from sqlalchemy import update
 
 from activities.tracking import Tracker
-from store import placing
+from store import placing, sharing
 from store.engine import Store
 from store.schema import attempts
+from store.sharing import Room
 from tests.simulation.database import Database, SimulatedStore
 from tests.simulation.running import simulate
 from zenvia import errors
@@ -95,7 +97,12 @@ def sending_twice() -> Iterator[None]:
 @contextmanager
 def without_a_cap_on_channels() -> Iterator[None]:
     """Reserve as many as are due."""
-    with mock.patch("store.reserving._free_channels", mock.AsyncMock(return_value=100)):
+    real = sharing.room
+
+    async def room(*args: Any, **options: Any) -> Room:
+        return replace(await real(*args, **options), free=100)
+
+    with mock.patch("store.reserving.room", room):
         yield
 
 
