@@ -33,7 +33,7 @@ from tests.crash.partition import Network
 from workflows.environment import DATA_CONVERTER
 
 POLL = 0.01
-READY = 30.0
+READY = 90.0
 TASK_QUEUE = "crash"
 SEED = int(os.environ.get("CRASH_SEED", "20260"))
 """Moments and faults are drawn from it; it is printed with every run."""
