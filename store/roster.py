@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome
 from campaigns.definition import Frozen
@@ -50,16 +51,20 @@ async def add(
     twice adds nobody. Each batch is one transaction and its contacts are due at once: after a kill,
     the same list again goes on. Raises `RunError` for a run that is ending or has ended.
     """
-    ids, known = await _known(store, run_id, by_id=by_id)
+    ids, known = Seen(), Seen()
+    async with store.read() as connection:
+        seen = await _last(connection, run_id)
+        await _remember(connection, run_id, ids if by_id else None, known)
     done, stream = Imported(), iter(rows)
     while batch := list(islice(stream, BATCH)):
-        fresh = [_judged(row, ids if by_id else None, known) for row in batch]
         async with store.write() as connection:
             run = await locked(connection, run_id)
             if run.state not in {"running", "paused"}:
                 raise RunError(f"run {run_id} is {run.state}: nobody can be added to it any more")
-            query = select(func.coalesce(func.max(contacts.c.n), 0))
-            last = (await connection.execute(query.where(contacts.c.run_id == run_id))).scalar_one()
+            last = await _last(connection, run_id)
+            if last > seen:  # somebody else adds at the same time
+                await _remember(connection, run_id, ids if by_id else None, known, after=seen)
+            fresh = [_judged(row, ids if by_id else None, known) for row in batch]
             now = store.now()
             written = written_rows(run_id, fresh, lanes=run.lanes, after=last, now=now)
             await written.insert(connection)
@@ -71,6 +76,7 @@ async def add(
                     rejected=runs.c.rejected + written.rejected,
                 )
             )
+        seen = last + len(written.contacts)
         done = Imported(
             total=done.total + len(written.contacts),
             rejected=done.rejected + written.rejected,
@@ -81,20 +87,29 @@ async def add(
     return done
 
 
-async def _known(store: Store, run_id: str, *, by_id: bool) -> tuple[Seen, Seen]:
-    """Remember the ids and the numbers that a run has."""
-    ids, known = Seen(), Seen()
-    async with store.read() as connection:
-        if by_id:
-            found = await connection.stream(
-                select(contacts.c.external_id, contacts.c.line).where(contacts.c.run_id == run_id)
+async def _last(connection: AsyncConnection, run_id: str) -> int:
+    """Return the ordinal of the contact that came last; 0: there is none."""
+    query = select(func.coalesce(func.max(contacts.c.n), 0)).where(contacts.c.run_id == run_id)
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def _remember(
+    connection: AsyncConnection, run_id: str, ids: Seen | None, known: Seen, *, after: int = 0
+) -> None:
+    """Take in the ids and the numbers of a run's contacts from the one behind `after` on."""
+    if ids is not None:
+        people = await connection.stream(
+            select(contacts.c.external_id, contacts.c.line).where(
+                contacts.c.run_id == run_id, contacts.c.n > after
             )
-            async for row in found:
-                ids.remember(key_of(row.external_id), row.line)
-        found = await connection.stream(select(numbers.c.e164).where(numbers.c.run_id == run_id))
-        async for row in found:
-            known.remember(key_of(row.e164[1:]), 1)
-    return ids, known
+        )
+        async for row in people:
+            ids.remember(key_of(row.external_id), row.line)
+    phones = await connection.stream(
+        select(numbers.c.e164).where(numbers.c.run_id == run_id, numbers.c.n > after)
+    )
+    async for row in phones:
+        known.remember(key_of(row.e164[1:]), 1)
 
 
 def _judged(row: Item, ids: Seen | None, known: Seen) -> Item:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,3 +106,28 @@ def test_added_contacts_are_spread_like_the_first(n: int, lanes: int) -> None:
     """The lane of a contact follows from its ordinal alone, so it does not matter when it came."""
     values = importing.written_rows("run1", people(1), lanes=lanes, after=n - 1, now=0.0)
     assert values.contacts[0]["lane"] == importing.lane_of("run1", n, lanes)
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+async def test_two_that_add_at_the_same_time_add_nobody_twice(scene: Opens, by_id: bool) -> None:
+    """Who reads the run before the other writes to it learns of the other's contacts all the same."""
+    run = await scene(rows=people(2))
+    rows = people(5, first=2)
+    if by_id:
+        other = [
+            row.model_copy(update={"numbers": (phone(90 + n),)})
+            for n, row in enumerate(rows)
+            if isinstance(row, ContactRow)
+        ]
+    else:
+        other = [
+            row.model_copy(update={"external_id": f"other-{n}"})
+            for n, row in enumerate(rows)
+            if isinstance(row, ContactRow)
+        ]
+    both = await asyncio.gather(
+        roster.add(run.store, run.run, rows, by_id=by_id),
+        roster.add(run.store, run.run, other, by_id=by_id),
+    )
+    assert sorted((done.total, done.rejected) for done in both) == [(0, 5), (5, 0)]
+    assert len(await run.contacts()) == 7
