@@ -225,28 +225,7 @@ class _Turn:
 
     async def run(self) -> AdvanceResult:
         request = self._request
-        plan = await self._owner.plan(request.run)
-        definition = plan.definition
-        reservation = await reserving.settle_and_reserve(
-            self._store,
-            run_id=request.run,
-            lane=request.lane,
-            token=request.token,
-            steps=request.steps,
-            channels=definition.pacing.channels,
-            calls_per_second=definition.pacing.calls_per_second,
-            per_contact=definition.limits.per_contact.total,
-            purpose=definition.purpose.value,
-            priority=definition.pacing.priority,
-            horizon=plan.horizon,
-            most=self._poster.keeps_up_with(request.run, plan.horizon),
-            gate=plan.gate,
-            starts_at=plan.starts_at,
-            ends_at=plan.ends_at,
-            watch=plan.watch,
-        )
-        if reservation.settled == len(request.steps):  # a turn that is repeated settles none again
-            count_settled(Counter(step.outcome.value for step in request.steps))
+        plan, reservation = await self._reserve()
         tracker = self._owner.tracker(request.run, request.lane, plan.track)
         placing_task = asyncio.create_task(self._place(plan, reservation))
         try:
@@ -254,6 +233,38 @@ class _Turn:
         finally:
             placing_task.cancel()
             await asyncio.gather(placing_task, return_exceptions=True)
+
+    async def _reserve(self) -> tuple[Plan, Reservation]:
+        """Settle and reserve by the newest rules, also where they change just now."""
+        request, settled = self._request, 0
+        while True:
+            plan = await self._owner.plan(request.run)
+            definition = plan.definition
+            reservation = await reserving.settle_and_reserve(
+                self._store,
+                run_id=request.run,
+                lane=request.lane,
+                token=request.token,
+                steps=request.steps,
+                channels=definition.pacing.channels,
+                calls_per_second=definition.pacing.calls_per_second,
+                per_contact=definition.limits.per_contact.total,
+                purpose=definition.purpose.value,
+                priority=definition.pacing.priority,
+                horizon=plan.horizon,
+                most=self._poster.keeps_up_with(request.run, plan.horizon),
+                gate=plan.gate,
+                starts_at=plan.starts_at,
+                ends_at=plan.ends_at,
+                watch=plan.watch,
+                rules_version=plan.version,
+            )
+            settled += reservation.settled
+            if reservation.rules_version == plan.version:
+                break
+        if settled == len(request.steps):  # a turn that is repeated settles none again
+            count_settled(Counter(step.outcome.value for step in request.steps))
+        return plan, reservation
 
     async def _until_news(
         self,

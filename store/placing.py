@@ -18,7 +18,7 @@ from campaigns.definition import Frozen
 from campaigns.guarding import Watch
 from store import budget, guards
 from store.engine import Store
-from store.pacing import Pace, draw_slots, pace_of, recovered
+from store.pacing import LEAD, SHIFT, Pace, draw_slots, pace_of, recovered
 from store.reserving import lock_account
 from store.schema import accounts, attempts, contacts, runs, suppressions
 from store.trouble import repeatable
@@ -112,7 +112,7 @@ async def claim(
         purse = await budget.purse_of(store, connection, run_id, watch) if watch else None
         if purse is not None and purse.left < 0:
             return [], pace
-        last = first + len(keys) * pace.interval
+        last = first + (len(keys) - 1) * pace.interval + (SHIFT if pace.newcomer else LEAD)
         send_by = last + SEND_GRACE
         won = (
             await connection.execute(

@@ -250,6 +250,7 @@ async def settle_and_reserve(
     starts_at: float | None = None,
     ends_at: float | None = None,
     watch: Watch = NO_GUARDS,
+    rules_version: int | None = None,
 ) -> Reservation:
     """Settle what was decided, then reserve who is next, in one transaction.
 
@@ -260,6 +261,8 @@ async def settle_and_reserve(
     of older tokens of the lane are given back first. Only a `running` run reserves, from
     `starts_at` on and until `ends_at`; who is still due then, or due only later, is `expired`.
     Its guards are looked at before, and may pause it or let it go on.
+    `rules_version` is what the caller's rules are of; where the run has newer ones by now, nothing
+    but settling is done, and the answer says so.
     """
     async with store.write() as connection:
         run = await lock_account(connection, run_id)
@@ -275,7 +278,8 @@ async def settle_and_reserve(
         )
         await give_back(connection, run_id, lane, token=token, now=now)
         await sweep(connection, run.account_id, now)
-        if await guards.review(store, connection, run_id, run, watch=watch, now=now):
+        current = rules_version is None or rules_version == run.rules_version
+        if current and await guards.review(store, connection, run_id, run, watch=watch, now=now):
             run = await lock_account(connection, run_id)
         crowded = await announce(connection, run_id, run, now)
         pace = pace_of(store, run, calls_per_second, now)
@@ -292,7 +296,7 @@ async def settle_and_reserve(
         limited = bool(keys)
         found_room: Room | None = None
         in_time = (starts_at is None or now >= starts_at) and (ends_at is None or now < ends_at)
-        if not mine and run.state == "running" and in_time:
+        if current and not mine and run.state == "running" and in_time:
             found_room = await room(
                 connection,
                 run_id=run_id,
@@ -326,7 +330,7 @@ async def settle_and_reserve(
             if purse is not None and purse.refused:
                 limited = False  # a free slot would not help: the next turn waits for an end
                 run = await _pause_if_empty(store, connection, run_id, run, purse, watch=watch)
-        if ends_at is not None:
+        if current and ends_at is not None:
             await expire(store, connection, run_id, lane, run=run, ends_at=ends_at, now=now)
         next_due = (
             await connection.execute(

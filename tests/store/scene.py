@@ -131,6 +131,7 @@ class Scene:
         starts_at: float | None = None,
         ends_at: float | None = None,
         watch: Watch = reserving.NO_GUARDS,
+        rules_version: int | None = None,
     ) -> Reservation:
         """Settle `steps` and reserve who is next, under a token of its own unless one is given."""
         return await reserving.settle_and_reserve(
@@ -149,6 +150,7 @@ class Scene:
             starts_at=starts_at,
             ends_at=ends_at,
             watch=watch,
+            rules_version=rules_version,
         )
 
     async def claim(

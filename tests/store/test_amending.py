@@ -13,7 +13,7 @@ from store.engine import Store
 from store.runs import RunError
 from store.schema import attempts, contacts
 from tests.store.conftest import Opens
-from tests.store.scene import Scene, campaign, people, retry
+from tests.store.scene import Clock, Scene, campaign, people, retry
 
 BUSY = {"status": ["ocupado"], "after": "1m", "times": "3"}
 SILENT = {"status": ["sem resposta"], "after": "2m", "times": "2"}
@@ -126,3 +126,17 @@ async def _over(scene: Opens) -> tuple[Scene, list[str]]:
     keys = await run.place()
     await run.finish(keys)
     return run, keys
+
+
+async def test_nobody_is_chosen_or_expired_by_rules_that_have_changed(
+    scene: Opens, clock: Clock
+) -> None:
+    """A turn that knows only the older rules settles, and leaves the rest to one that knows all."""
+    run, keys = await _over(scene)
+    await amending.amend(run.store, run.run, NEW, known_version=1)
+    old = await run.reserve(
+        steps=[retry(key, delay=0.0) for key in keys], rules_version=1, ends_at=clock.now
+    )
+    assert (old.settled, old.keys, old.rules_version) == (2, (), 2)
+    assert {row.state for row in await run.contacts()} == {"due"}
+    assert (await run.reserve(rules_version=2)).keys

@@ -128,6 +128,15 @@ async def test_nothing_is_claimed_long_before_its_slot(scene: Opens, clock: Cloc
     assert len(await run.claim(token, keys)) == 4
 
 
+async def test_slow_pacing_lets_no_post_wait_longer(scene: Opens, clock: Clock) -> None:
+    """A call that misses its slot is not kept for one a minute later: a pause would not hold it."""
+    run = await scene(rows=people(1))
+    token, keys = await reserved(run, rate=0.02)
+    (claim,) = await run.claim(token, keys, rate=0.02)
+    assert claim.slot == pytest.approx(clock.now, abs=0.01)
+    assert claim.send_by <= claim.slot + SEND_GRACE
+
+
 async def test_the_contacts_row_comes_along_only_when_tags_ask_for_it(scene: Opens) -> None:
     """Columns of the list leave the store with the claim, and nowhere else."""
     run = await scene(rows=people(2))

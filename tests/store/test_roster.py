@@ -109,8 +109,8 @@ def test_added_contacts_are_spread_like_the_first(n: int, lanes: int) -> None:
 
 
 @pytest.mark.parametrize("by_id", [False, True])
-async def test_two_that_add_at_the_same_time_add_nobody_twice(scene: Opens, by_id: bool) -> None:
-    """Who reads the run before the other writes to it learns of the other's contacts all the same."""
+async def test_two_that_add_at_the_same_time_add_nobody_twice(scene: Opens, *, by_id: bool) -> None:
+    """Who has read the run before the other writes to it learns of the other's contacts too."""
     run = await scene(rows=people(2))
     rows = people(5, first=2)
     if by_id:
