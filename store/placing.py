@@ -112,7 +112,9 @@ async def claim(
         purse = await budget.purse_of(store, connection, run_id, watch) if watch else None
         if purse is not None and purse.left < 0:
             return [], pace
-        last = first + (len(keys) - 1) * pace.interval + (SHIFT if pace.newcomer else LEAD)
+        # Slots between those of other campaigns may lie up to an interval behind their own place.
+        intervals = len(keys) if pace.crowded else len(keys) - 1
+        last = first + intervals * pace.interval + (SHIFT if pace.newcomer else LEAD)
         send_by = last + SEND_GRACE
         won = (
             await connection.execute(
