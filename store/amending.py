@@ -8,7 +8,10 @@ from sqlalchemy import case, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.amending import carried_uses, moved_rules
+from campaigns.costs import reais
 from campaigns.definition import Campaign, Frozen
+from campaigns.guarding import watch_of
+from store import budget
 from store.engine import Store
 from store.runs import RunError, locked
 from store.schema import contacts, rules, run_events, runs
@@ -66,7 +69,8 @@ async def amend(store: Store, run_id: str, definition: Campaign, *, known_versio
     What was reserved by the old rules and not yet posted is given back: the epoch rises, so no
     worker wins it any more. Retry rules that stay keep how often they have acted for a number. The
     same definition twice is the same as once. Raises `RunError` when the run has ended or is
-    stopping, or when somebody else changed it since `known_version`; then nothing has changed.
+    stopping, when calls under way could then cost more than the budget, or when somebody else
+    changed it since `known_version`; then nothing has changed.
     """
     now = store.now()
     async with store.write() as connection:
@@ -108,7 +112,23 @@ async def amend(store: Store, run_id: str, definition: Campaign, *, known_versio
             )
         )
         await _carry_uses(connection, run_id, moved_rules(newest.retry, definition.retry))
+        await _hold(connection, run_id, newest, definition)
     return version
+
+
+async def _hold(
+    connection: AsyncConnection, run_id: str, before: Campaign, after: Campaign
+) -> None:
+    """Hold for calls under way what they may cost now. Raises `RunError` where it does not fit."""
+    watch = watch_of(after, loopback=True)
+    left = await budget.amended(connection, run_id, watch_of(before, loopback=True), watch)
+    if left is not None and left.left < 0 and left.live and watch.budget is not None:
+        total = reais(watch.budget)
+        raise RunError(
+            f"with calls under way the run may cost R$ {reais(watch.budget - left.left):.2f} by "
+            f"these rules, and its budget is R$ {total:.2f}: wait until some have ended, or raise "
+            "the budget"
+        )
 
 
 async def _definition(connection: AsyncConnection, run_id: str) -> Campaign:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, case, cast, func, select, update
+from sqlalchemy import BigInteger, and_, case, cast, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.costs import UNITS, LegKind, reais, units
@@ -104,14 +104,53 @@ async def committed(
 
 async def _spent_before(connection: AsyncConnection, run_id: str) -> int:
     """Return what the run's settled calls have cost: a budget may come to a run that goes on."""
-    total = (
+    worst = func.coalesce(attempts.c.worst_cost, 0)
+    known = cast(func.round(attempts.c.cost_brl * UNITS), BigInteger)
+    cost = case(
+        (attempts.c.state == "ended", func.coalesce(known, worst)),
+        (attempts.c.state == "unknown", worst),
+        (and_(attempts.c.state == "not_placed", attempts.c.late_id.is_not(None)), worst),
+        else_=0,
+    )
+    query = select(func.sum(cost)).where(
+        attempts.c.run_id == run_id, attempts.c.settled_at.is_not(None)
+    )
+    return int((await connection.execute(query)).scalar() or 0)
+
+
+async def amended(
+    connection: AsyncConnection, run_id: str, before: Watch, after: Watch
+) -> Purse | None:
+    """Let calls under way hold what they may cost by changed rules; return what is left then.
+
+    None where they cost no more than before. A budget that comes anew counts again what was spent:
+    nobody did while there was none.
+    """
+    if after.budget is None or (before.budget is not None and before.worst == after.worst):
+        return None
+    if before.budget is None:
         await connection.execute(
-            select(func.sum(attempts.c.cost_brl)).where(
-                attempts.c.run_id == run_id, attempts.c.settled_at.is_not(None)
-            )
+            delete(guards).where(guards.c.run_id == run_id, guards.c.name == "budget")
         )
-    ).scalar()
-    return units(total or 0.0)
+    await connection.execute(
+        update(attempts)
+        .where(
+            attempts.c.run_id == run_id,
+            attempts.c.settled_at.is_(None),
+            attempts.c.state.in_(_HELD),
+            or_(attempts.c.worst_cost.is_(None), attempts.c.worst_cost < after.dearest),
+        )
+        .values(worst_cost=after.dearest)
+    )
+    found = await committed(connection, run_id, after)
+    if found is None or after.dearest <= before.dearest:
+        return None
+    spent, held, live = found
+    reserved = select(func.sum(attempts.c.worst_cost)).where(
+        attempts.c.run_id == run_id, attempts.c.state == "reserved"
+    )
+    held -= int((await connection.execute(reserved)).scalar() or 0)  # none of it is posted any more
+    return Purse(left=after.budget - spent - held, live=live, worst=dict(after.worst))
 
 
 async def begin(

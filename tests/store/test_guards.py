@@ -8,14 +8,16 @@ import pytest
 from sqlalchemy import select
 
 from campaigns.attempts import CallFacts, LegFacts, Outcome, Step
-from campaigns.guarding import LAW_STOP, Verdict, Watch, next_midnight
+from campaigns.definition import Campaign
+from campaigns.guarding import LAW_STOP, Verdict, Watch, next_midnight, watch_of
 from campaigns.guards import Failures, ShortCalls
-from store import guards, placing, runs, tracking
+from store import amending, guards, placing, runs, tracking
 from store.placing import NotSent, Placed, RefusedPost, Unsure
+from store.runs import RunError
 from store.schema import attempts, run_events, short_call_days
 from store.schema import guards as guard_rows
 from tests.store.conftest import Opens
-from tests.store.scene import ANSWERED, BUSY, Scene, final, open_scene, people, retry
+from tests.store.scene import ANSWERED, BUSY, Scene, campaign, final, open_scene, people, retry
 
 CALL = 10_000
 """What a call may cost at most in these tests: one real."""
@@ -152,6 +154,45 @@ async def test_a_budget_that_comes_to_a_running_run_counts_what_was_spent_before
     await one.reserve(steps=[final(key) for key in keys[:2]], channels=1)
     found = await one.reserve(watch=BUDGET)
     assert len(found.keys) == 1, "1.00 is spent, 1.00 is held by the live one"
+
+
+PRICE = {"movel": "1.00", "fixo": "0.10", "minimum": "60s", "step": "60s"}
+
+
+def on_a_budget(total: str | None = "3.00", longest: str = "60s") -> Campaign:
+    """Return a campaign whose calls cost one real a minute at worst."""
+    return campaign(
+        call={"connect_to": "4000", "max_duration": longest},
+        guards={} if total is None else {"budget": {"total_brl": total, "price": PRICE}},
+    )
+
+
+async def test_a_budget_that_was_taken_out_meanwhile_counts_what_was_spent_without_it(
+    scene: Opens,
+) -> None:
+    """Whoever writes it again has the money of before left, not that of the time between too."""
+    one = await scene(rows=people(8), definition=on_a_budget())
+    first = await one.place(1, watch=watch_of(on_a_budget(), loopback=True))
+    await end(one, first, cost=1.0)
+    await amending.amend(one.store, one.run, on_a_budget(None), known_version=1)
+    second = await one.place(2, steps=[final(key) for key in first])
+    await end(one, second, cost=1.0)
+    await one.reserve(steps=[final(key) for key in second], channels=0)
+    await amending.amend(one.store, one.run, on_a_budget(), known_version=2)
+    found = await one.reserve(watch=watch_of(on_a_budget(), loopback=True))
+    assert (found.keys, found.state) == ((), "paused"), "three reais of three are spent"
+
+
+async def test_calls_that_may_become_longer_hold_what_they_may_cost_now(scene: Opens) -> None:
+    """A longer limit binds calls under way, so they hold more; where it does not fit, it is no."""
+    one = await scene(rows=people(8), definition=on_a_budget("8.00"))
+    assert len(await one.place(2, watch=watch_of(on_a_budget("8.00"), loopback=True))) == 2
+    with pytest.raises(RunError, match=r"may cost R\$ 10\.00"):
+        await amending.amend(one.store, one.run, on_a_budget("8.00", "4m"), known_version=1)
+    longer = on_a_budget("8.00", "3m")
+    await amending.amend(one.store, one.run, longer, known_version=1)
+    found = await one.reserve(watch=watch_of(longer, loopback=True))
+    assert found.keys == (), "two calls hold all of it"
 
 
 # The breaker --------------------------------------------------------------------------------------
