@@ -23,6 +23,21 @@ settings.register_profile("untimed", deadline=None)  # a loaded machine is not a
 settings.load_profile("untimed")
 
 
+LONGEST = (
+    "tests/crash/",
+    "tests/chaos/",
+    "tests/simulation/",
+    "tests/workflows/test_thirty_days.py",
+)
+"""Tests that take long: last, they would leave one of two processes without work."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest; the order is otherwise as random as it was."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 def _on_server(url: str, statement: str) -> None:
     async def execute() -> None:
         connection = await asyncpg.connect(url)

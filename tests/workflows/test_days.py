@@ -1,134 +1,104 @@
-"""Days of calling hours in seconds, judged by the ledger."""
+"""Days of a campaign in seconds, judged by the ledger, with one clock for everybody."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pytest
-from temporalio import activity
-from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
-
-from campaigns.definition import Purpose
-from campaigns.explain import HoursOracle, Terms
-from tests.workflows.stage import (
-    TIME_SKIPPING,
-    Stage,
-    campaign,
-    e164,
-    open_stage,
-    people,
-    person,
-    rule,
-)
-from workflows.environment import DATA_CONVERTER
+from campaigns.definition import Campaign
+from tests.workflows.leaping import open_leap
+from tests.workflows.stage import campaign, e164, keys, live_twice, people, person, rule
+from workflows.messages import CampaignResult
 
 BRASILIA = ZoneInfo("America/Sao_Paulo")
 DAY = 86_400.0
 
 
-class SharedClock:
-    """A clock that runs by itself and is moved forward whenever the server has skipped time."""
+@dataclass
+class Played:
+    """What came of a campaign, on the clock of the provider."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._offset = 0.0
+    result: CampaignResult
+    calls: list[dict[str, Any]]
+    ended: datetime
 
-    def __call__(self) -> float:
-        """Read the clock, in seconds since 1970."""
-        with self._lock:
-            return time.time() + self._offset
-
-    def move_to(self, instant: float) -> None:
-        """Move forward to an instant; never back."""
-        with self._lock:
-            self._offset = max(self._offset, instant - time.time())
-
-
-class _Following(ActivityInboundInterceptor):
-    def __init__(self, following: ActivityInboundInterceptor, clock: SharedClock) -> None:
-        super().__init__(following)
-        self._clock = clock
-
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's
-        self._clock.move_to(activity.info().started_time.timestamp())
-        return await self.next.execute_activity(input)
+    def moments(self, index: int | None = None) -> list[datetime]:
+        """Return when calls were accepted, as clocks in Brasília show it; those to one alone."""
+        return [
+            datetime.fromtimestamp(call["accepted_at"], BRASILIA)
+            for call in self.calls
+            if index is None or call["numero_origem"] == e164(person(index))
+        ]
 
 
-class FollowTheServer(Interceptor):
-    """Takes the server's time at the start of every activity."""
-
-    def __init__(self, clock: SharedClock) -> None:
-        self._clock = clock
-
-    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's
-        """Stand in front of the activities."""
-        return _Following(next, self._clock)
-
-
-@pytest.fixture
-async def skipping(tmp_path: Path) -> AsyncIterator[Stage]:
-    """Give the test a stage on a time-skipping server, with one clock for everybody."""
-    clock = SharedClock()
-    async with (
-        await WorkflowEnvironment.start_time_skipping(
-            test_server_existing_path=TIME_SKIPPING, data_converter=DATA_CONVERTER
-        ) as environment,
-        open_stage(environment.client, tmp_path, clock=clock, speed=1000.0) as stage,
-        stage.worker(interceptors=[FollowTheServer(clock)]),
-    ):
-        yield stage
+async def play(
+    folder: Path, begin: datetime, definition: Campaign, *scripts: Sequence[str]
+) -> Played:
+    """Begin a campaign at a time of day; it has a person for each script."""
+    async with open_leap(folder, begin.timestamp(), seed=3, speed=200.0) as leap:
+        for index, script in enumerate(scripts):
+            leap.stage.script(*script, to=index)
+        run = await leap.do(leap.stage.start(definition, people(len(scripts))))
+        result = await leap.result(run)
+        return Played(result, run.calls(), datetime.fromtimestamp(leap.clock(), BRASILIA))
 
 
-async def test_calls_wait_for_the_hours_of_the_contact(skipping: Stage) -> None:
+async def test_retries_that_span_three_days(tmp_path: Path) -> None:
+    """Each retry is made when the table says, days later, and none a minute sooner."""
+    begin = datetime(2026, 10, 19, 15, tzinfo=BRASILIA)
+    definition = campaign(
+        retry=[
+            rule(leg="contact", status=["ocupado"], after="1d", times="3"),
+            rule(leg="contact", reasons=["18", "19", "20"], after="30h", times="2"),
+        ]
+    )
+    scripts = (["busy", "busy", "answer"], ["no_answer"], ["answer"])
+    played = await play(tmp_path, begin, definition, *scripts)
+
+    calls = played.calls
+    assert played.result.by_outcome == {"answered": 2, "no_answer": 1}
+    assert len(set(keys(calls))) == len(calls) == 7
+    assert live_twice(calls) == []
+    for index, wait in ((0, DAY), (1, 30 * 3_600.0)):
+        first, second, third = (moment.timestamp() for moment in played.moments(index))
+        assert wait <= second - first < wait + 120
+        assert wait <= third - second < wait + 120
+
+
+async def test_calls_wait_for_the_hours_of_the_contact(tmp_path: Path) -> None:
     """Calls fall into the written hours of the number's own place, on open days only."""
-    for index in range(1, 4):
-        skipping.script("answer", to=index)
-    skipping.script("busy", "busy", "busy", "answer", to=0)
+    begin = datetime(2026, 9, 2, 18, tzinfo=BRASILIA)
     opens = {"mon-fri": "10:00-11:00", "timezone": "contact", "holidays": "closed"}
     definition = campaign(
         calling_hours=opens,
         retry=[rule(leg="contact", status=["ocupado"], after="2h", times="5")],
     )
-    run = await skipping.start(definition, people(4))
-    result = await run.result(90)
+    scripts = (["busy", "busy", "busy", "answer"], ["answer"], ["answer"], ["answer"])
+    played = await play(tmp_path, begin, definition, *scripts)
 
-    assert result.by_outcome == {"answered": 4}
-    calls = run.calls()
-    assert len(calls) == 7
-    for call in calls:
-        local = datetime.fromtimestamp(call["accepted_at"], BRASILIA)
-        assert local.weekday() < 5
+    assert played.result.by_outcome == {"answered": 4}
+    called = played.moments()
+    assert len(called) == 7
+    for local in called:
         assert local.hour == 10
         assert local.minute < 55, "a call starts only if it can end within the hours"
-    days = {
-        datetime.fromtimestamp(call["accepted_at"], BRASILIA).date()
-        for call in calls
-        if call["numero_origem"] == e164(person(0))
-    }
-    assert len(days) == 4
-    assert max(days) - min(days) >= timedelta(days=3)
+    open_days = [date(2026, 9, day) for day in (3, 4, 8, 9)]
+    assert [local.date() for local in played.moments(0)] == open_days, "the 7th is a holiday"
 
 
-async def test_no_attempt_starts_before_the_start_or_after_the_end(skipping: Stage) -> None:
+async def test_no_attempt_starts_before_the_start_or_after_the_end(tmp_path: Path) -> None:
     """A run waits for its start, and ends at its end with an outcome for everybody.
 
     The end falls into hours in which those who were busy would be called again.
     """
-    for index in range(3):
-        skipping.script("busy" if index else "answer", to=index)
-    now = datetime.fromtimestamp(skipping.clock(), BRASILIA)
-    law = HoursOracle(Terms(purpose=Purpose.COLLECTION))
-    start = (now + timedelta(days=3)).replace(hour=9, minute=20, second=0, microsecond=0)
-    end = (start + timedelta(days=1)).replace(hour=10, minute=0)
-    while not (law.evaluate("11", start).callable and law.evaluate("11", end).callable):
-        start, end = start + timedelta(days=1), end + timedelta(days=1)
+    begin, start, end = (
+        datetime(2026, 10, day, hour, minute, tzinfo=BRASILIA)
+        for day, hour, minute in ((19, 15, 0), (22, 9, 20), (23, 10, 0))
+    )
     definition = campaign(
         calling_hours={
             **dict.fromkeys(("mon-fri", "sat", "sun"), "09:00-12:00"),
@@ -138,14 +108,13 @@ async def test_no_attempt_starts_before_the_start_or_after_the_end(skipping: Sta
         retry=[rule(leg="contact", status=["ocupado"], after=["24h", "50m"], times="50")],
         limits={"per_contact": {"total": "50"}, "per_number": {"per_day": "50", "min_gap": "30m"}},
     )
-    run = await skipping.start(definition, people(3))
-    result = await run.result(90)
-    ended = datetime.fromtimestamp(skipping.clock(), BRASILIA)
+    played = await play(tmp_path, begin, definition, ["answer"], ["busy"], ["busy"])
 
-    assert result.by_outcome == {"answered": 1, "expired": 2}
-    moments = [datetime.fromtimestamp(call["accepted_at"], BRASILIA) for call in run.calls()]
-    assert start <= min(moments) < start + timedelta(minutes=2)
-    assert end - timedelta(hours=1) < max(moments) <= end
-    assert len(moments) == 5
-    assert {moment.date() for moment in moments} == {start.date(), end.date()}
-    assert ended < end + timedelta(minutes=5), "the run did not outlast its end"
+    assert played.result.by_outcome == {"answered": 1, "expired": 2}
+    called = played.moments()
+    assert len(called) == 5
+    assert start <= min(called)
+    assert max(called[:3]) < start + timedelta(minutes=2)
+    assert start + timedelta(days=1) <= min(called[3:])
+    assert max(called[3:]) <= end
+    assert played.ended < end + timedelta(minutes=5), "the run did not outlast its end"
