@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import placing
@@ -29,6 +29,7 @@ def most_in_a_second(moments: Sequence[float]) -> int:
     return most
 
 
+@settings(max_examples=50)  # of up to three thousand slots
 @given(RATES, st.randoms(use_true_random=False))
 def test_no_second_sees_more_than_the_rate_and_one(rate: float, luck: random.Random) -> None:
     """However late each POST is within its tolerance, early and late ones never make a burst."""
