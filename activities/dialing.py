@@ -458,10 +458,11 @@ class _Turn:
                 ],
             )
 
-        async def draw(count: int) -> list[float]:
-            return await placing.draw_again(
+        async def draw(count: int) -> tuple[list[float], float]:
+            slots, now_at = await placing.draw_again(
                 self._store, run_id=self._request.run, calls_per_second=rate, count=count
             )
+            return slots, now_at.shift
 
         self._poster.launch(
             self._request.run,

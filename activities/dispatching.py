@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import floor
 
 from activities.metrics import PACING_ERROR
@@ -45,7 +45,8 @@ class Job:
 class Pacer:
     """What POSTs need to know of pacing (see `store.pacing`); times in seconds.
 
-    `draw` grants that many new slots. `rate` and `account_rate` are calls per second, None: no cap.
+    `draw` grants that many new slots and the shift that goes with them. `rate` and `account_rate`
+    are calls per second, None: no cap.
     """
 
     tolerance: float
@@ -53,7 +54,7 @@ class Pacer:
     rate: float
     account_rate: float | None
     interval: float
-    draw: Callable[[int], Awaitable[list[float]]]
+    draw: Callable[[int], Awaitable[tuple[list[float], float]]]
 
 
 class Written:
@@ -224,7 +225,7 @@ class Dispatcher:
         while run.jobs and run.jobs[0].slot <= now:
             late.append(run.jobs.popleft())
         try:
-            slots = await late[0].pacer.draw(len(late))
+            slots, shift = await late[0].pacer.draw(len(late))
         except BaseException as error:
             # Whatever the store raises: none was granted, and none of these is sent.
             for waiting in late:
@@ -235,6 +236,7 @@ class Dispatcher:
             return
         for waiting, slot in zip(late, slots, strict=True):
             waiting.slot = slot
+            waiting.pacer = replace(waiting.pacer, shift=shift)
         self._put_back(run, late)
 
     def _put_back(self, run: RunQueue, jobs: list[_Waiting]) -> None:

@@ -15,6 +15,7 @@ from store import budget
 from store.engine import Store
 from store.runs import RunError, locked
 from store.schema import contacts, rules, run_events, runs
+from store.trouble import repeatable
 
 
 class RulesVersion(Frozen):
@@ -63,6 +64,7 @@ async def events(store: Store, run_id: str) -> list[RunEvent]:
     ]
 
 
+@repeatable
 async def amend(store: Store, run_id: str, definition: Campaign, *, known_version: int) -> int:
     """Let an open run go on by another definition; return its version. The old ones are kept.
 

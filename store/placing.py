@@ -197,13 +197,13 @@ async def claim(
 @repeatable
 async def draw_again(
     store: Store, *, run_id: str, calls_per_second: float, count: int
-) -> list[float]:
-    """Return new slots for POSTs that missed theirs; nothing of them has been sent."""
+) -> tuple[list[float], Pace]:
+    """Return new slots for POSTs that missed theirs, and their pace; none of them has been sent."""
     async with store.write() as connection:
         run = await lock_account(connection, run_id)
         now = store.now()
         pace = pace_of(store, run, calls_per_second, now)
-        return await draw_slots(
+        slots = await draw_slots(
             store,
             connection,
             run_id=run_id,
@@ -211,6 +211,7 @@ async def draw_again(
             pace=pace,
             count=count,
         )
+    return slots, pace
 
 
 @repeatable

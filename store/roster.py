@@ -20,6 +20,7 @@ from store.reserving import FOR_GOOD
 from store.runs import RunError, locked
 from store.schema import contacts, decisions, numbers, runs
 from store.settling import FLAT, tally_up
+from store.trouble import repeatable
 
 WITHDRAWN = Outcome.WITHDRAWN.value
 
@@ -133,6 +134,7 @@ def _rejected(row: ContactRow, reason: str, message: str) -> RejectedRow:
     )
 
 
+@repeatable
 async def withdraw(store: Store, run_id: str, ids: Sequence[str]) -> Withdrawn:
     """Take contacts out of an open run, by the ids of its list: all of them or, on error, none.
 

@@ -66,7 +66,7 @@ async def draws(
     for _ in range(60):
         index = luck.randrange(len(runs))
         run = runs[index]
-        drawn = await placing.draw_again(
+        drawn, _ = await placing.draw_again(
             run.store, run_id=run.run, calls_per_second=rates[index], count=luck.randint(1, 5)
         )
         assert all(slot > clock.now for slot in drawn)
@@ -109,12 +109,10 @@ async def test_slots_of_two_processes_stay_apart(
         drawn: list[tuple[float, str]] = []
         for _ in range(60):
             run = luck.choice((first, second))
-            drawn += [
-                (slot, run.store.identity)
-                for slot in await placing.draw_again(
-                    run.store, run_id=run.run, calls_per_second=10.0, count=luck.randint(1, 4)
-                )
-            ]
+            slots, _ = await placing.draw_again(
+                run.store, run_id=run.run, calls_per_second=10.0, count=luck.randint(1, 4)
+            )
+            drawn += [(slot, run.store.identity) for slot in slots]
             clock.now += luck.choice((0.0, 0.1, 0.5, 30.0))
     assert drawn == sorted(drawn)
     assert apart([slot for slot, _ in drawn], 10.0)
@@ -129,7 +127,7 @@ async def test_slots_that_were_missed_are_not_made_up_for(scene: Opens, clock: C
     run = await scene()
     await placing.draw_again(run.store, run_id=run.run, calls_per_second=5.0, count=3)
     clock.now += 60
-    slots = await placing.draw_again(run.store, run_id=run.run, calls_per_second=5.0, count=6)
+    slots, _ = await placing.draw_again(run.store, run_id=run.run, calls_per_second=5.0, count=6)
     assert slots[0] >= clock.now
     assert apart(slots, 5.0)
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Update, text, update
 
 from campaigns.attempts import Outcome
 from campaigns.rows import ContactRow
 from store import importing, roster, runs
+from store.engine import Store, open_store
 from store.roster import Withdrawn
 from store.runs import RunError
+from store.schema import contacts
+from store.trouble import StoreConflict
 from tests.store.conftest import Opens
-from tests.store.scene import Scene, final, people, phone, retry
+from tests.store.scene import Clock, Scene, final, people, phone, retry
 
 
 async def outcomes(run: Scene) -> list[tuple[str, str | None]]:
@@ -131,3 +136,43 @@ async def test_two_that_add_at_the_same_time_add_nobody_twice(scene: Opens, *, b
     )
     assert sorted((done.total, done.rejected) for done in both) == [(0, 5), (5, 0)]
     assert len(await run.contacts()) == 7
+
+
+async def test_withdrawing_outlasts_a_transaction_that_the_database_gives_up(
+    scene: Opens, store_url: str, clock: Clock
+) -> None:
+    """Two that lock the same contacts the other way round: the database ends one, it goes again."""
+    run = await scene(rows=people(2))
+    async with open_store(store_url, clock) as other:
+        # Either may be the one that the database ends; almost always it is who waits first.
+        with suppress(StoreConflict):
+            async with other.write() as connection:
+                await connection.execute(_touch(run.run, 2))
+                leaving = asyncio.create_task(
+                    roster.withdraw(run.store, run.run, ["row-0", "row-1"])
+                )
+                if not run.store.is_sqlite:  # there the other waits from its first moment
+                    await connection.execute(text("SET LOCAL deadlock_timeout = '10s'"))
+                    await _until_it_waits(run.store)
+                    await connection.execute(_touch(run.run, 1))
+        assert await leaving == Withdrawn(gone=2)
+
+
+def _touch(run_id: str, n: int) -> Update:
+    """Lock a contact without changing it."""
+    ours = contacts.c.run_id == run_id, contacts.c.n == n
+    return update(contacts).where(*ours).values(position=contacts.c.position)
+
+
+async def _until_it_waits(store: Store) -> None:
+    """Wait until a transaction of this database waits for another one."""
+    waits = text(
+        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+        " WHERE NOT granted AND datname = current_database()"
+    )
+    async with asyncio.timeout(30):
+        while True:
+            async with store.read() as connection:
+                if (await connection.execute(waits)).scalar_one():
+                    return
+            await asyncio.sleep(0.01)
