@@ -183,7 +183,10 @@ def _refuse_binary(path: Path, chunk: bytes, *, wide: bool) -> None:
             f"{path.name} is not text (or UTF-16 without its mark); save it as CSV in UTF-8",
         )
     if len(chunk) == _CHUNK and b"\n" not in chunk and b"\r" not in chunk:
-        raise ListError("not_a_table", f"{path.name} has no lines")
+        raise ListError(
+            "not_a_table",
+            f"{path.name} is no list: a line has more than a million characters",
+        )
 
 
 def _separator(file: TextIO, wanted: Collection[str]) -> tuple[str, int]:

@@ -24,9 +24,11 @@ from console.steering import Known, choose, known_runs
 from console.target import Target, find_target
 from store import amending
 
-Name = Annotated[str, typer.Argument(help="A run's id, or a campaign's name.")]
-File = Annotated[Path, typer.Argument(help="The campaign as it is to be from now on.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Name = Annotated[str, typer.Argument(metavar="RUN", help="Run id or campaign.")]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The campaign as it is to be from now on.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 _UNSET = "(not written)"
 
 

@@ -48,6 +48,9 @@ RunName = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="Run id or campaign; default the only one that runs."),
 ]
+NewestRun = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="Run id or campaign; default the newest run.")
+]
 JsonPath = Annotated[
     str | None,
     typer.Option("--json", metavar="PATH", help="Write the report as JSON; - is standard output."),
@@ -69,9 +72,20 @@ def call(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except TyperException as error:
-        print(f"{error.format_message()} `discador --help` shows how.", file=sys.stderr)
+        print(_mistake(error), file=sys.stderr)
         return CommandError.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _mistake(error: TyperException) -> str:
+    """Say what is wrong with a command line, and which help tells how; no command: its help."""
+    text = error.format_message().replace("Value error, ", "").rstrip()
+    context = getattr(error, "ctx", None)
+    if context is not None and text == context.get_help().rstrip():
+        return text
+    end = "" if text.endswith((".", "?", "!")) else "."
+    asked = context.command_path if context is not None else "discador"
+    return f"{text}{end} `{asked} --help` shows how."
 
 
 def _mount_others() -> None:
@@ -133,7 +147,7 @@ def start(file: File) -> None:
 def status(
     name: RunName = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Show all runs, or one of them with its guards."""
     from console.steering import show_status
@@ -167,7 +181,7 @@ def stop(
 
 
 @app.command("report")
-def report(name: RunName = None, *, json_path: JsonPath = None) -> None:
+def report(name: NewestRun = None, *, json_path: JsonPath = None) -> None:
     """Show the report of a run, by default the newest."""
     from console.steering import show_report
 
@@ -179,7 +193,7 @@ def report(name: RunName = None, *, json_path: JsonPath = None) -> None:
 def unknowns(
     name: RunName = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """List the attempts of a run that could not be decided; `resolve` settles each."""
     from console.unknowns import show_unknowns
@@ -190,8 +204,10 @@ def unknowns(
 
 @app.command("resolve")
 def resolve(
-    run: Annotated[str, typer.Argument(help="The run, by its id or its campaign's name.")],
-    attempt: Annotated[str, typer.Argument(help="The attempt, as `discador unknowns` lists it.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run id or campaign.")],
+    attempt: Annotated[
+        str, typer.Argument(metavar="ATTEMPT", help="As `discador unknowns` lists it.")
+    ],
     *,
     how: Annotated[str, typer.Option("--as", help="placed, not-placed or done.")],
     call_id: Annotated[int | None, typer.Option("--call-id", help="The API's call.")] = None,
@@ -214,7 +230,9 @@ def resolve(
 def validate(
     file: File,
     *,
-    sandbox: UseSandbox = False,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="As a rehearsal on the local Voice API.")
+    ] = False,
     form: Annotated[
         Literal["text", "json", "github"],
         typer.Option("--format", help="github: annotations of a workflow there."),

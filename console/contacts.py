@@ -22,7 +22,7 @@ from campaigns.tables import BrokenRow, ListError, require_columns, tidy
 from console import engine
 from console.failures import CommandError, InvalidDefinitionError
 from console.interrupt import run_interruptible
-from console.progress import screen
+from console.progress import counted, screen
 from console.steering import Known, choose, known_runs
 from console.target import Target, find_target
 from store import roster, runs
@@ -32,15 +32,17 @@ from store.runs import RunError
 
 app = typer.Typer(help="Contacts of a running campaign.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or a campaign's name.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Name = Annotated[str, typer.Argument(metavar="RUN", help="Run id or campaign.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 IDS_TOLD = 8
 
 
 @app.command("add")
 def add(
     name: Name,
-    file: Annotated[Path, typer.Argument(help="A list with the columns of the campaign's own.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A list with the columns of the campaign's own.")
+    ],
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -113,8 +115,8 @@ async def _add(console: Console, target: Target, name: str, file: Path, *, as_js
         )
         return
     console.print(
-        f"{added.total} contacts added to {one.run.campaign} ({one.run.id}), "
-        f"{added.rejected} rows rejected; `discador report` lists them.",
+        f"{counted(added.total, 'contact')} added to {one.run.campaign} ({one.run.id}), "
+        f"{counted(added.rejected, 'row')} rejected; `discador report` lists them.",
         soft_wrap=True,
         highlight=False,
     )
@@ -176,7 +178,10 @@ def _ids_of(campaign: Campaign, file: Path) -> Iterator[str]:
 
 
 def _told(one: Known, found: Withdrawn) -> Iterator[str]:
-    yield f"{found.gone} contacts of {one.run.campaign} ({one.run.id}) are called no more."
+    yield (
+        f"{counted(found.gone, 'contact')} of {one.run.campaign} ({one.run.id}) will be called no"
+        " more."
+    )
     if found.under_way:
         yield f"{found.under_way} are being called just now; no other call follows."
     if found.ended:

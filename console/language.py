@@ -31,14 +31,19 @@ def register(app: typer.Typer) -> None:
         from campaigns.template import LIST, LIST_FILE, template  # noqa: PLC0415 - only here
 
         if not re.fullmatch(NAME, name):
-            typer.echo(f"{name}: a campaign's name is made of a-z, 0-9 and -", err=True)
+            typer.echo(f'"{name}": a campaign\'s name is made of a-z, 0-9 and -', err=True)
             raise typer.Exit(1)
         files = {Path(f"{name}.yaml"): template(name, LIST_FILE), Path(LIST_FILE): LIST}
         there = [str(path) for path in files if path.exists()]
         if there:
-            typer.echo(f"{' and '.join(there)} already here; nothing was written", err=True)
+            are = "is" if len(there) == 1 else "are"
+            typer.echo(f"{' and '.join(there)} {are} already here; nothing was written", err=True)
             raise typer.Exit(1)
         for path, text in files.items():
-            path.write_text(text, encoding="utf-8")
+            try:
+                path.write_text(text, encoding="utf-8")
+            except OSError as error:
+                typer.echo(f"{path} cannot be written: {error.strerror}.", err=True)
+                raise typer.Exit(1) from None
         typer.echo(f"Wrote {' and '.join(str(path) for path in files)}. Change them, then:")
         typer.echo(f"  discador validate {name}.yaml")

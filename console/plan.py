@@ -22,6 +22,7 @@ from console import engine
 from console.failures import CommandError
 from console.interrupt import run_interruptible
 from console.planning import Plan, make_plan
+from console.progress import counted
 from console.rejected import rejected_file, rejected_rows, tell_where
 from console.stackfile import HOME
 from console.target import find_target
@@ -110,7 +111,8 @@ def describe(plan: Plan) -> Iterator[str]:
     outlook, expected = plan.outlook, plan.forecast
     yield (
         f"{plan.campaign} ({plan.purpose}), as of {_at(plan.starts_at)}:"
-        f" {plan.contacts} contacts, {plan.rejected} rows rejected. Nothing was called or started."
+        f" {counted(plan.contacts, 'contact')}, {counted(plan.rejected, 'row')} rejected."
+        " Nothing was called or started."
     )
     yield ""
     yield f"called at once  {outlook.now}{_by(outlook.now_by_uf)}"
@@ -143,7 +145,7 @@ def describe(plan: Plan) -> Iterator[str]:
         f"cost at most    R$ {expected.cost_at_most_brl:.2f}: all of them answered and"
         f" {expected.longest_call_seconds / 60:g} min long"
     )
-    yield f"short calls     {expected.short_share:.0%} expected"
+    yield f"short calls     {100 * expected.short_share:.0f} % expected"
     yield f"                {expected.basis}"
     if outlook.unmet:
         yield ""

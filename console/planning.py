@@ -268,7 +268,7 @@ def _warnings(
     if expected.short_share >= SHORT_SHARE_WARNED:
         yield Warned(
             code="short_calls",
-            message=f"{expected.short_share:.0%} of the calls are expected to be short (not"
+            message=f"{100 * expected.short_share:.0f} % of the calls are expected to be short (not"
             " answered, voicemail, or ended within 6 s); the regulator acts from 85 % of 100,000 a"
             " day",
         )

@@ -89,6 +89,11 @@ def outcomes_line(by_outcome: dict[str, int]) -> str:
     return ", ".join(f"{words(name)} {count}" for name, count in ranked) or "none yet"
 
 
+def counted(count: int, what: str) -> str:
+    """Write a count of things: 1 row, 2 rows."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def words(name: str) -> str:
     """Write a code of ours as words: `no_answer` is "no answer"."""
     return name.replace("_", " ")
@@ -100,7 +105,14 @@ def state_line(progress: Progress) -> str:
     state = run.state if run.state in {"stopping", "preparing"} else run.status
     if state == "running" and progress.waits_until is not None:
         return f"waits for its start at {local_time(progress.waits_until)}"
-    return f"{state}: {run.reason}" if run.reason else state
+    return with_reason(state, run.reason)
+
+
+def with_reason(state: str, reason: str) -> str:
+    """Write a state and why; a reason that names the state itself says both."""
+    if not reason or reason.startswith(f"{state} "):
+        return reason or state
+    return f"{state}: {reason}"
 
 
 def local_time(at: float | None) -> str:

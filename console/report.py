@@ -16,7 +16,7 @@ from rich.text import Text
 
 from campaigns.cells import escaped
 from console.failures import CommandError
-from console.progress import span, words
+from console.progress import span, with_reason, words
 from store.reporting import Report, RowNote
 
 ROWS_ON_SCREEN = 8
@@ -49,9 +49,10 @@ def write_json(target: str, report: Report, rows: Sequence[RowNote]) -> None:
 def print_report(console: Console, report: Report) -> None:
     """Print the report: how it ended, what became of the contacts, what the calls came to."""
     title = Text.assemble((report.campaign, "bold"), f"  run {report.run}  ")
-    title.append(report.status, style="green" if report.status == "completed" else "yellow")
-    if report.reason:
-        title.append(f": {report.reason}")
+    title.append(
+        with_reason(report.status, report.reason),
+        style="green" if report.status == "completed" else "yellow",
+    )
     console.print(title, soft_wrap=True)
     outcomes, statuses = report.contacts.by_outcome, report.attempts.by_status
     rows = max(len(outcomes), len(statuses))
@@ -129,8 +130,14 @@ def show_rows(console: Console, rows: Sequence[RowNote], file: Path | None) -> N
 
 def write_rows(path: Path, rows: Sequence[RowNote]) -> None:
     """Write every rejected row and remark as CSV; replaces what was there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("w", encoding="utf-8-sig", newline="")
+    except OSError as error:
+        raise CommandError(
+            f"The rejected rows cannot be written to {path}: {error.strerror}."
+        ) from None
+    with opened as file:
         writer = csv.writer(file, delimiter=";")
         writer.writerow(("line", "id", "column", "kept", "reason", "message"))
         for row in rows:

@@ -19,7 +19,7 @@ from campaigns.definition import Campaign
 from console import engine
 from console.embedded import SandboxOptions, Stack, StackError, StackOptions, embedded_stack
 from console.failures import CommandError
-from console.progress import Display, screen, showing
+from console.progress import Display, counted, screen, showing
 from console.rejected import rejected_file, rejected_rows, tell_where
 from console.report import print_report, show_rows, write_json
 from console.stackfile import HOME, AlreadyRunningError
@@ -287,7 +287,7 @@ async def begin(terminal: Terminal, session: Session, campaign: Campaign, file: 
             rejected=rejected,
         )
     rows = await engine.rows_of(session.store, run.id)
-    terminal.note(f"{run.total} contacts, {run.rejected} rows rejected.")
+    terminal.note(f"{counted(run.total, 'contact')}, {counted(run.rejected, 'row')} rejected.")
     show_rows(terminal.err, rows, None if throwaway else rows_file(session.home, run.id))
     tell_where(terminal.note, rejected.path)
     await engine.begin_dialing(session.store, session.client, run, session.settings.task_queue)

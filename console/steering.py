@@ -19,7 +19,7 @@ from rich.table import Table
 
 from console import engine
 from console.failures import CommandError
-from console.progress import local_time, outcomes_line, state_line, words
+from console.progress import counted, local_time, outcomes_line, state_line, words
 from console.rejected import rejected_file, tell_where
 from console.report import print_report, show_rows, write_json
 from console.stackfile import HOME
@@ -144,7 +144,7 @@ def _details(progress: Progress) -> list[str]:
         f"campaign   {run.campaign}",
         f"run        {run.id}",
         f"status     {state_line(progress)}",
-        f"contacts   {progress.done} of {run.total} done, {run.rejected} rows rejected",
+        f"contacts   {progress.done} of {run.total} done, {counted(run.rejected, 'row')} rejected",
         f"outcomes   {outcomes_line(progress.by_outcome)}",
         f"calls      {progress.placed}, {progress.live} live",
         f"started    {local_time(run.started_at)}",

@@ -15,6 +15,7 @@ from campaigns.problems import Problem
 from campaigns.rows import RejectedRow
 from console import engine
 from console.failures import InvalidDefinitionError
+from console.progress import counted
 from console.rejected import RejectedRows, noting, rejected_file, rejected_rows, tell_where
 from console.report import show_rows
 from console.running import Terminal
@@ -55,7 +56,7 @@ class _Found:
                 self.rejected += isinstance(row, RejectedRow)
                 self.rows.append(engine.row_note(row))
         except ListError as error:
-            self._wrong(f"{name}: {error}", error.code)
+            self._wrong(str(error) if name in str(error) else f"{name}: {error}", error.code)
         else:
             if not self.contacts:
                 self._wrong(
@@ -97,7 +98,8 @@ def _tell(terminal: Terminal, found: _Found) -> None:
     name = found.campaign.campaign
     if found.valid:
         terminal.out.print(
-            f"{name} is valid: {found.contacts} contacts, {found.rejected} rows rejected.",
+            f"{name} is valid: {counted(found.contacts, 'contact')},"
+            f" {counted(found.rejected, 'row')} rejected.",
             highlight=False,
         )
     out = terminal.out if found.valid else terminal.err

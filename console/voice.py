@@ -27,7 +27,7 @@ from console.stackfile import HOME, find_stack
 from zenvia import errors
 from zenvia.client import VoiceClient
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 
 _T = TypeVar("_T")
 _BRASILIA = ZoneInfo("America/Sao_Paulo")

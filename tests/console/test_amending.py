@@ -121,7 +121,7 @@ def test_contacts_come_and_go(discador: Callable[..., Answer], tmp_path: Path) -
     code, out, _ = discador("contacts", "withdraw", "natal", "mais.csv:2", "nobody")
     assert code == 0
     assert out.splitlines() == [
-        f"1 contacts of natal ({RUN}) are called no more.",
+        f"1 contact of natal ({RUN}) will be called no more.",
         "1 ids are not of this run: nobody.",
     ]
     code, _, err = discador("contacts", "withdraw", "natal", "--file", "mais.csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from console import commands, main
+from console.commands import call
 
 
 def _fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
@@ -44,3 +45,26 @@ def test_an_early_interrupt_or_a_lost_reader_is_no_crash(
     """Both end the command with code 1 and without a trace."""
     assert _fail(monkeypatch, error) == 1
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["validate"], "Missing argument 'FILE'. `discador validate --help` shows how."),
+        (["schema", "--xml"], "No such option: --xml. `discador schema --help` shows how."),
+    ],
+)
+def test_a_mistake_names_the_help_of_its_own_command(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence, its full stop, and the help that answers it."""
+    assert call(arguments) == 1
+    assert capsys.readouterr().err.strip() == told
+
+
+def test_a_group_without_a_command_shows_its_help_and_no_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its last line is the last command, not a hint to ask for the help that stands there."""
+    assert call(["contacts"]) == 1
+    assert "shows how" not in capsys.readouterr().err

@@ -17,6 +17,7 @@ from console.progress import (
     plain_line,
     span,
     state_line,
+    with_reason,
 )
 from store.reporting import Progress
 from store.runs import Run
@@ -139,3 +140,10 @@ def test_lines_are_few_until_something_changes() -> None:
     lines = page.getvalue().splitlines()
     assert len(lines) == 4
     assert "paused: by hand" in lines[-1]
+
+
+def test_a_reason_that_names_the_state_is_told_once() -> None:
+    """The words "paused by hand" say both; any other reason stands behind the state."""
+    assert with_reason("paused", "paused by hand") == "paused by hand"
+    assert with_reason("paused", "no balance") == "paused: no balance"
+    assert with_reason("running", "") == "running"

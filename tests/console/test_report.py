@@ -62,7 +62,7 @@ def test_the_tables_say_how_it_ended_and_what_it_came_to() -> None:
     page = _page()
     print_report(page, REPORT)
     text = page.export_text()
-    for part in ("stopped: stopped by hand", "60.0 %", "R$ 1.40", "1:30", "2 refused by the API"):
+    for part in ("  stopped by hand", "60.0 %", "R$ 1.40", "1:30", "2 refused by the API"):
         assert part in text
     assert "could not be decided" in text
     assert "late" not in text

@@ -42,7 +42,7 @@ def test_people_read_what_is_rejected_and_where_to_mend_it(validate: Callable[..
     """The text names line and reason, and the file that can be mended and imported again."""
     code, out, err = validate()
     assert (code, err) == (0, "")
-    assert out.startswith("natal is valid: 2 contacts, 1 rows rejected.\n")
+    assert out.startswith("natal is valid: 2 contacts, 1 row rejected.\n")
     assert "line 3 (celular)" in out
     file = Path(".discador/rows/natal-rejected.csv")
     assert str(file) in out
