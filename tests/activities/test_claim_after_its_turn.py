@@ -39,10 +39,12 @@ async def test_a_claim_that_fails_when_its_turn_has_gone_disturbs_nobody(
             limits=SimpleNamespace(per_contact=SimpleNamespace(total=1)),
             purpose=SimpleNamespace(value="collection"),
             call=SimpleNamespace(tags=""),
-        )
+        ),
+        watch=None,
     )
     cut = asyncio.create_task(turn._claim(cast("Any", plan), ["k"]))
-    await began.wait()
+    await asyncio.wait({cut, asyncio.ensure_future(began.wait())}, return_when="FIRST_COMPLETED")
+    assert began.is_set()
     cut.cancel()
     await asyncio.gather(cut, return_exceptions=True)
     goes_on.set()

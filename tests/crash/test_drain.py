@@ -38,6 +38,11 @@ async def _asked(url: str) -> tuple[int, str]:
         return 0, ""
 
 
+async def _counts(monitor: str) -> bool:
+    _, metrics = await _asked(f"http://{monitor}/metrics")
+    return 'discador_api_request_seconds_count{operation="chamada criar"}' in metrics
+
+
 async def _drains(monitor: str) -> bool:
     code, text = await _asked(f"http://{monitor}/ready")
     return code == 503 and "draining" in text
@@ -60,7 +65,7 @@ async def test_a_worker_that_is_asked_to_end_waits_for_every_answer(tmp_path: Pa
             assert (await _asked(f"http://{monitor}/ready"))[0] == 200
             _, metrics = await _asked(f"http://{monitor}/metrics")
             assert 'discador_live_calls{campaign="drained"' in metrics
-            assert 'discador_api_request_seconds_count{operation="chamada criar"}' in metrics
+            await stack.until(partial(_counts, monitor), "an answer was counted", 10)
             assert "temporal_worker_task_slots_available" in metrics
             worker.signal_group(signal.SIGTERM)
             await stack.until(partial(_drains, monitor), "the monitor says that it drains", 5)

@@ -7,6 +7,7 @@ process), so that nothing but the database stands between them.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
 import threading
@@ -95,7 +96,14 @@ async def test_concurrent_reservers_never_share_a_number_nor_a_channel(
     taken = await contend_outside(store_url, clock, [reserver(index) for index in range(4)])
     assert sum(taken) > 25  # each turn gives back what the one before had reserved
     live, numbers = await held(store)
-    assert live == numbers == 25
+    assert live == numbers <= 25
+    # Who asked last may have left another's share alone; who asks again has it, but for what
+    # does not divide by four.
+    for turn, index in itertools.product(range(2), range(4)):
+        await Scene(store, f"run{index}", campaign(), channels=20).reserve(f"{index}/again{turn}")
+    live, numbers = await held(store)
+    assert live == numbers
+    assert 24 <= live <= 25
 
 
 async def test_concurrent_lanes_of_one_turn_get_the_same_attempts(

@@ -50,7 +50,7 @@ async def disturbed(
         run = await stage.start(BUSY_FIRST, people(PEOPLE))
         await until(lambda: len(run.calls()) >= 6, what="the campaign is well under way")
         yield
-        await until(lambda: says(run, reason), what=f"the lane says: {reason}")
+        await until(lambda: says(run, reason), what=f"the lane says: {reason}", patience=90)
         heard = len(run.calls())
         await asyncio.sleep(0.5)
         assert len(run.calls()) == heard, "it dialed without its store"
