@@ -248,7 +248,7 @@ def test_columns_without_a_name_or_with_the_same_keep_their_cells(tmp_path: Path
         (b"PK\x03\x04xyz", "not_a_table", ".xlsx"),
         (b"\xd0\xcf\x11\xe0xyz", "not_a_table", ".xls"),
         (b"%PDF-1.7", "not_a_table", "PDF"),
-        (b"x" * 3_000_000, "not_a_table", "no lines"),
+        (b"x" * 3_000_000, "not_a_table", "more than a million characters"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_refused(
