@@ -40,9 +40,9 @@ from zenvia.models import NewCall
 
 BATCH = 500
 """Attempts that one turn reports at most."""
-LOOK_AHEAD = 0.12
+LOOK_AHEAD = 0.3
 """Seconds before the last slot at which a turn may end: the next one is on its way by then."""
-SHORTEST_HORIZON = 0.5
+SHORTEST_HORIZON = 1.0
 LONGEST_HORIZON = 5.0
 PER_TURN = 5
 """Attempts that a turn carries at least where pacing is slow, as far as the horizon allows."""
