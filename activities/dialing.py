@@ -445,6 +445,7 @@ class _Turn:
             per_contact=definition.limits.per_contact.total,
             purpose=definition.purpose.value,
             with_columns="{" in definition.call.tags,
+            capped=plan.gate.history > 0,
             watch=plan.watch,
         )
         allowed = [claim for claim in claims if may_be_dialed(claim.e164)]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
-from sqlalchemy import bindparam, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.definition import Frozen
@@ -19,8 +19,8 @@ from campaigns.guarding import Watch
 from store import budget, guards
 from store.engine import Store
 from store.pacing import LEAD, SHIFT, Pace, draw_slots, pace_of, recovered
-from store.reserving import lock_account
-from store.schema import accounts, attempts, contacts, runs, suppressions
+from store.reserving import CALLED, lock_account
+from store.schema import accounts, attempts, contacts, numbers, runs, suppressions
 from store.trouble import repeatable
 
 SEND_GRACE = 2.0
@@ -92,14 +92,16 @@ async def claim(
     per_contact: int,
     purpose: str,
     with_columns: bool = False,
+    capped: bool = False,
     watch: Watch | None = None,
 ) -> tuple[list[Claim], Pace]:
     """Move attempts from `reserved` to `posting` and give each its slot; commit before any POST.
 
     Checks in the same statement that the run is `running` under the attempt's epoch, that the
-    contact may still be called when its slot comes, suppression and the cap. What does not pass
-    stays `reserved`. A second caller for the same key wins nothing, and nobody wins anything while
-    the next slot is more than `CLAIM_AHEAD` away, or once a budget turns out to be overdrawn.
+    contact may still be called when its slot comes, suppression and the cap; where the gate looks
+    at past calls (`capped`), also that nobody has called the contact since it looked. What does not
+    pass stays `reserved`. A second caller for the same key wins nothing, and nobody wins anything
+    while the next slot is more than `CLAIM_AHEAD` away, or once a budget turns out to be overdrawn.
     Returns the claims in the order of `keys`, and the pace that their slots were drawn at.
     """
     async with store.write() as connection:
@@ -151,6 +153,7 @@ async def claim(
                             ),
                         )
                     ),
+                    *([~_called_meanwhile()] if capped else []),
                 )
                 .values(
                     state="posting",
@@ -192,6 +195,27 @@ async def claim(
         for row, slot in zip(won, slots, strict=True)
     ]
     return claims, pace
+
+
+def _called_meanwhile() -> ColumnElement[bool]:
+    """Whether another campaign has called the person since the attempt was reserved.
+
+    It may know the person by another number, so the one live attempt per number does not help.
+    """
+    other = attempts.alias()
+    return exists(
+        select(numbers.c.n)
+        .where(
+            numbers.c.run_id == attempts.c.run_id,
+            numbers.c.n == attempts.c.n,
+            other.c.e164 == numbers.c.e164,
+            other.c.account_id == attempts.c.account_id,
+            other.c.posting_at >= attempts.c.reserved_at,
+            other.c.state.in_(CALLED),
+            other.c.spared.is_(False),
+        )
+        .correlate(attempts)
+    )
 
 
 @repeatable

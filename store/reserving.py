@@ -11,7 +11,18 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, cast
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    true,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome, Step
@@ -22,6 +33,7 @@ from store import budget, dead, guards
 from store.budget import Purse
 from store.engine import Store
 from store.expiring import expire
+from store.leaving import WITHDRAWN, Leaver, let_go
 from store.pacing import Pace, pace_of
 from store.runs import RunState
 from store.schema import (
@@ -34,7 +46,7 @@ from store.schema import (
     runs,
     suppressions,
 )
-from store.settling import settle, tally_up
+from store.settling import FLAT, settle, tally_up
 from store.sharing import Room, announce, room, write_down
 from store.trouble import repeatable
 from store.upsert import insert_ignore
@@ -45,10 +57,10 @@ LIVE_ELSEWHERE_DELAY = 5.0
 ORPHANED_AFTER = 300.0
 """Seconds without a sign of a lane after which any lane of the account takes care of its work."""
 
-NO_GUARDS = Watch()
-FOR_GOOD = "withdrawn"
-"""Why a contact that was taken out of its campaign is called at none of its numbers."""
+CALLED = ("posting", "placed", "ended", "unknown")
+"""States of an attempt that may have called the person: what the caps count."""
 
+NO_GUARDS = Watch()
 MAX_ROUNDS = 5
 """How often one reserve looks for more contacts when the first ones may not be called now."""
 
@@ -155,13 +167,14 @@ async def lock_account(connection: AsyncConnection, run_id: str) -> Row[Any]:
 
 
 async def give_back(
-    connection: AsyncConnection, run_id: str, lane: int, *, token: str, now: float
+    store: Store, connection: AsyncConnection, run_id: str, lane: int, *, token: str, now: float
 ) -> int:
     """Release what the lane reserved under other tokens and never posted.
 
     Safe at any time: a worker that still holds one of them loses the compare-and-set.
     """
     return await _release(
+        store,
         connection,
         now,
         attempts.c.run_id == run_id,
@@ -170,13 +183,14 @@ async def give_back(
     )
 
 
-async def sweep(connection: AsyncConnection, account: str, now: float) -> int:
+async def sweep(store: Store, connection: AsyncConnection, account: str, now: float) -> int:
     """Release what any lane of the account reserved so long ago that nobody carries it any more.
 
     A run whose workflow was terminated never gives back what it holds, and its numbers and channels
     would be taken for ever.
     """
     return await _release(
+        store,
         connection,
         now,
         attempts.c.account_id == account,
@@ -185,8 +199,13 @@ async def sweep(connection: AsyncConnection, account: str, now: float) -> int:
     )
 
 
-async def _release(connection: AsyncConnection, now: float, *which: ColumnElement[bool]) -> int:
-    """Release reserved attempts, make their contacts due again, and return how many."""
+async def _release(
+    store: Store, connection: AsyncConnection, now: float, *which: ColumnElement[bool]
+) -> int:
+    """Release reserved attempts and return how many.
+
+    Their contacts are due again; one that was withdrawn meanwhile is done.
+    """
     rows = (
         await connection.execute(
             update(attempts)
@@ -195,17 +214,32 @@ async def _release(connection: AsyncConnection, now: float, *which: ColumnElemen
             .returning(attempts.c.run_id, attempts.c.n)
         )
     ).all()
-    if rows:
-        await connection.execute(
-            update(contacts)
-            .where(
-                contacts.c.run_id == bindparam("b_run"),
-                contacts.c.n == bindparam("b_n"),
-                contacts.c.state == "live",
-            )
-            .values(state="due", due_at=now),
-            [{"b_run": row.run_id, "b_n": row.n} for row in rows],
+    if not rows:
+        return 0
+    leaving = and_(contacts.c.state == "live", contacts.c.outcome == WITHDRAWN)
+    leavers: list[Leaver] = []
+    for start in range(0, len(rows), FLAT):
+        these = tuple_(contacts.c.run_id, contacts.c.n).in_(
+            [(row.run_id, row.n) for row in rows[start : start + FLAT]]
         )
+        found = await connection.execute(
+            update(contacts)
+            .where(these, leaving)
+            .values(state="done")
+            .returning(contacts.c.run_id, contacts.c.n, contacts.c.lane)
+        )
+        leavers += [Leaver._make(row) for row in found]
+    await connection.execute(
+        update(contacts)
+        .where(
+            contacts.c.run_id == bindparam("b_run"),
+            contacts.c.n == bindparam("b_n"),
+            contacts.c.state == "live",
+        )
+        .values(state="due", due_at=now),
+        [{"b_run": row.run_id, "b_n": row.n} for row in rows],
+    )
+    await let_go(store, connection, leavers, now)
     return len(rows)
 
 
@@ -276,8 +310,8 @@ async def settle_and_reserve(
         await connection.execute(
             update(lanes).where(lanes.c.run_id == run_id, lanes.c.lane == lane).values(seen_at=now)
         )
-        await give_back(connection, run_id, lane, token=token, now=now)
-        await sweep(connection, run.account_id, now)
+        await give_back(store, connection, run_id, lane, token=token, now=now)
+        await sweep(store, connection, run.account_id, now)
         current = rules_version is None or rules_version == run.rules_version
         if current and await guards.review(store, connection, run_id, run, watch=watch, now=now):
             run = await lock_account(connection, run_id)
@@ -440,7 +474,6 @@ async def _reserve_round(
                 contacts.c.position,
                 contacts.c.drawn,
                 contacts.c.accepted,
-                contacts.c.outcome,
                 numbers.c.e164,
                 numbers.c.kind,
             )
@@ -477,8 +510,8 @@ async def _reserve_round(
         if row.e164 in suppressed:
             blocked.append((row, *suppressed[row.e164]))
             continue
-        if row.outcome is not None or row.accepted >= per_contact:
-            blocked.append(_done_with(row))
+        if row.accepted >= per_contact:
+            blocked.append((row, Outcome.NOT_ALLOWED, "contact_cap"))
             continue
         calls = histories.get(row.n, ())
         candidate = Candidate(
@@ -532,13 +565,6 @@ async def _reserve_round(
     return len(rows), keys
 
 
-def _done_with(row: Any) -> tuple[Any, Outcome, str]:
-    """Say why a contact is called at none of its numbers any more."""
-    if row.outcome is not None:
-        return row, Outcome(row.outcome), FOR_GOOD
-    return row, Outcome.NOT_ALLOWED, "contact_cap"
-
-
 async def _histories(
     connection: AsyncConnection,
     run_id: str,
@@ -563,7 +589,7 @@ async def _histories(
             numbers.c.run_id == run_id,
             numbers.c.n.in_([row.n for row in rows]),
             attempts.c.posting_at > since,
-            attempts.c.state.in_(("posting", "placed", "ended", "unknown")),
+            attempts.c.state.in_(CALLED),
             attempts.c.spared.is_(False),
         )
         .order_by(attempts.c.posting_at)
@@ -663,7 +689,7 @@ async def _block(
     tally = Counter[str]()
     changes, log = [], []
     for row, outcome, why in blocked:
-        last = row.position + 1 >= counts[row.n] or why in {"contact_cap", FOR_GOOD}
+        last = row.position + 1 >= counts[row.n] or why == "contact_cap"
         if last:
             tally[f"contact:{outcome.value}"] += 1
         changes.append(

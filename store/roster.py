@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome
@@ -16,13 +16,13 @@ from campaigns.rows import ContactRow, Item, RejectedRow
 from campaigns.seen import Seen, key_of
 from store.engine import Store
 from store.importing import BATCH, Imported, written_rows
-from store.reserving import FOR_GOOD
+from store.leaving import WITHDRAWN, Leaver, let_go
 from store.runs import RunError, locked
-from store.schema import contacts, decisions, numbers, runs
+from store.schema import contacts, numbers, runs
 from store.settling import FLAT, tally_up
 from store.trouble import repeatable
 
-WITHDRAWN = Outcome.WITHDRAWN.value
+UNKNOWN = Outcome.UNKNOWN.value
 
 
 class Withdrawn(Frozen):
@@ -139,8 +139,9 @@ async def withdraw(store: Store, run_id: str, ids: Sequence[str]) -> Withdrawn:
     """Take contacts out of an open run, by the ids of its list: all of them or, on error, none.
 
     Whoever waits ends as `withdrawn` now; an attempt that is reserved is not posted any more, and a
-    call under way goes on to its end and is followed by none. Twice is the same as once. Raises
-    `RunError` for a run that has ended.
+    call under way goes on to its end and is followed by none. Whoever ended as `unknown` is not
+    called either, whatever `unknowns.resolve` is told. Twice is the same as once. Raises `RunError`
+    for a run that has ended.
     """
     now, wanted = store.now(), list(dict.fromkeys(ids))
     async with store.write() as connection:
@@ -161,9 +162,11 @@ async def withdraw(store: Store, run_id: str, ids: Sequence[str]) -> Withdrawn:
             )
             found += (await connection.execute(query.with_for_update())).all()
         waiting = [row for row in found if row.state == "due"]
+        parked = [row for row in found if (row.state, row.outcome) == ("done", UNKNOWN)]
         live = [row for row in found if row.state == "live"]
+        leaving = [*waiting, *parked]
         for rows, values in (
-            (waiting, {"state": "done", "outcome": WITHDRAWN}),
+            (leaving, {"state": "done", "outcome": WITHDRAWN}),
             (live, {"outcome": WITHDRAWN}),
         ):
             for start in range(0, len(rows), FLAT):
@@ -175,32 +178,15 @@ async def withdraw(store: Store, run_id: str, ids: Sequence[str]) -> Withdrawn:
                     )
                     .values(values)
                 )
-        if waiting:
-            await connection.execute(
-                insert(decisions),
-                [
-                    {
-                        "run_id": run_id,
-                        "n": row.n,
-                        "attempt": None,
-                        "at": now,
-                        "what": "blocked",
-                        "outcome": WITHDRAWN,
-                        "why": FOR_GOOD,
-                        "rule": None,
-                        "rules_version": run.rules_version,
-                        "until": None,
-                    }
-                    for row in waiting
-                ],
-            )
-        for lane, count in Counter(row.lane for row in waiting).items():
-            tally = Counter({f"contact:{WITHDRAWN}": count})
+        leavers = [Leaver(run_id, row.n, row.lane) for row in leaving]
+        await let_go(store, connection, leavers, now)
+        for lane, count in sorted(Counter(row.lane for row in parked).items()):
+            tally = Counter({f"contact:{UNKNOWN}": -count})
             await tally_up(store, connection, run_id, lane, tally)
     known = {row.external_id for row in found}
     return Withdrawn(
-        gone=len(waiting),
+        gone=len(leaving),
         under_way=len(live),
-        ended=sum(row.state == "done" for row in found),
+        ended=sum(row.state == "done" for row in found) - len(parked),
         unknown=tuple(name for name in wanted if name not in known),
     )

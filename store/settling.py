@@ -17,6 +17,7 @@ from campaigns.definition import Campaign
 from campaigns.guarding import Watch
 from store import dead, guards
 from store.engine import Store
+from store.leaving import FOR_GOOD, WITHDRAWN
 from store.schema import attempts, contacts, decisions, rules, suppressions
 from store.upsert import add_tally, insert_ignore
 
@@ -131,8 +132,9 @@ async def settle(
         if step.action == "retry" and row.e164 in gone:
             change["b_due_at"] = now  # the next reserve passes the number over, for good
         changes.append(change)
-        if step.action == "final":
-            tally[f"contact:{step.outcome.value}"] += 1
+        leaves = change["b_outcome"] == WITHDRAWN
+        if change["b_state"] == "done":
+            tally[f"contact:{change['b_outcome']}"] += 1
         name = "void" if row.api_id is None else "attempt"
         tally[f"{name}:{step.outcome.value}"] += 1
         if step.suppress:
@@ -143,12 +145,12 @@ async def settle(
                 "n": row.n,
                 "attempt": row.key,
                 "at": now,
-                "what": step.action,
-                "outcome": step.outcome.value,
-                "why": step.why,
+                "what": "blocked" if leaves else step.action,
+                "outcome": WITHDRAWN if leaves else step.outcome.value,
+                "why": FOR_GOOD if leaves else step.why,
                 "rule": step.rule,
                 "rules_version": step.version,
-                "until": change["b_due_at"] if step.action != "final" else None,
+                "until": change["b_due_at"] if change["b_state"] == "due" else None,
             }
         )
     await connection.execute(
@@ -234,9 +236,10 @@ def _change(step: Step, row: Any, contact: Any, now: float, rule: int | None) ->
         change |= {"b_position": contact.position + 1, "b_rule_uses": "[]", "b_due_at": now}
     elif rule is not None:
         change["b_rule_uses"] = _rule_uses(contact.rule_uses, rule)
-    if contact.outcome is not None and step.action != "final":
-        # It was withdrawn while this attempt was under way: the next reserve lets it go.
-        change |= {"b_outcome": contact.outcome, "b_due_at": now}
+    was_called = row.api_id is not None and step.outcome is not Outcome.UNKNOWN
+    if contact.outcome is not None and not (step.action == "final" and was_called):
+        # It was withdrawn while this attempt was under way: none follows.
+        change |= {"b_state": "done", "b_outcome": contact.outcome, "b_due_at": now}
     return change
 
 
@@ -255,11 +258,10 @@ async def tally_up(
     store: Store, connection: AsyncConnection, run_id: str, lane: int, tally: Counter[str]
 ) -> None:
     """Add to the lane's running totals, which are what progress is read from."""
-    if tally:
-        await connection.execute(
-            add_tally(store),
-            [
-                {"run_id": run_id, "lane": lane, "name": name, "count": count}
-                for name, count in sorted(tally.items())
-            ],
-        )
+    rows = [
+        {"run_id": run_id, "lane": lane, "name": name, "count": count}
+        for name, count in sorted(tally.items())
+        if count
+    ]
+    if rows:
+        await connection.execute(add_tally(store), rows)

@@ -3,7 +3,8 @@
 `placed`: the call was found, and is followed like any other. `not-placed`: nobody was called; the
 contact is due again, under a new key. `done`: the contact is final with an outcome that the person
 knows. Once a run, or the contact's lane, has ended, nothing is dialed or followed any more: then
-only what is written about the contact is corrected.
+only what is written about the contact is corrected. A contact that was withdrawn, before or after
+its attempt was given up, is not due again whatever is said.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final, Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +20,7 @@ from campaigns.attempts import Outcome
 from campaigns.definition import Frozen
 from store import budget
 from store.engine import Store
+from store.leaving import WITHDRAWN, Leaver, let_go
 from store.runs import Run, RunError, get_run, locked
 from store.schema import attempts, contacts, decisions, lanes
 from store.settling import tally_up
@@ -109,13 +111,14 @@ async def resolve(
         if row.late_id is not None and call != row.late_id:
             raise RunError(f"the API has shown call {row.late_id} for attempt {key}, not {call}")
         goes_on = run.is_open and not await _has_finished(connection, run_id, row.lane)
+        person = await _person(connection, row)
         if how == "placed":
-            return await _placed(store, connection, run, row, call, goes_on=goes_on)
+            return await _placed(store, connection, run, row, call, person=person, goes_on=goes_on)
         if how == "not-placed":
-            return await _not_placed(store, connection, run, row, goes_on=goes_on)
+            return await _not_placed(store, connection, run, row, person=person, goes_on=goes_on)
         if outcome not in SAYABLE:
             raise RunError(f"say what it came to: {', '.join(SAYABLE)}")
-        return await _done(store, connection, run, row, call, outcome=outcome)
+        return await _done(store, connection, run, row, call, person=person, outcome=outcome)
 
 
 def _again(row: Any, how: How, call: int | None, outcome: Outcome | None) -> str:
@@ -133,6 +136,25 @@ async def _has_finished(connection: AsyncConnection, run_id: str, lane: int) -> 
     return bool((await connection.execute(query)).scalar())
 
 
+async def _person(connection: AsyncConnection, row: Any) -> Any:
+    """Return the contact that waits for this attempt, or ended with it; None where neither."""
+    mine = (
+        contacts.c.state == "live"
+        if row.settled_at is None
+        else and_(
+            contacts.c.state == "done", contacts.c.outcome.in_((Outcome.UNKNOWN.value, WITHDRAWN))
+        )
+    )
+    query = select(contacts.c.n, contacts.c.lane, contacts.c.outcome).where(
+        contacts.c.run_id == row.run_id, contacts.c.n == row.n, mine
+    )
+    return (await connection.execute(query.with_for_update())).one_or_none()
+
+
+def _has_left(person: Any) -> bool:
+    return person is not None and person.outcome == WITHDRAWN
+
+
 async def _placed(
     store: Store,
     connection: AsyncConnection,
@@ -140,6 +162,7 @@ async def _placed(
     row: Any,
     call: int | None,
     *,
+    person: Any,
     goes_on: bool,
 ) -> str:
     if call is None:
@@ -176,12 +199,15 @@ async def _placed(
             "its number is in another live attempt just now; say it again when that has ended"
         ) from None
     tally = Counter[str]()
-    values: dict[str, Any] = {"state": "live", "outcome": None}
+    values: dict[str, Any] = {
+        "state": "live",
+        "outcome": WITHDRAWN if _has_left(person) else None,
+    }
     if row.api_id is None:
         values["accepted"] = contacts.c.accepted + 1
-    found = await _contact(connection, row, **values)
+    await _change(connection, row, person, **values)
     if row.settled_at is not None:
-        tally = _unsaid(row, contact=found)
+        tally = _unsaid(row, person)
         await budget.take_back(connection, row.run_id, row.worst_cost)
     await _log(store, connection, run, row, how="placed", outcome=None)
     await tally_up(store, connection, row.run_id, row.lane, tally)
@@ -189,7 +215,7 @@ async def _placed(
 
 
 async def _not_placed(
-    store: Store, connection: AsyncConnection, run: Run, row: Any, *, goes_on: bool
+    store: Store, connection: AsyncConnection, run: Run, row: Any, *, person: Any, goes_on: bool
 ) -> str:
     known = row.api_id or row.late_id
     if known is not None:
@@ -204,21 +230,27 @@ async def _not_placed(
         outcome=Outcome.NOT_PLACED.value,
         resolution="not-placed",
     )
-    if goes_on:
-        found = await _contact(connection, row, state="due", outcome=None, due_at=now)
-    else:
-        found = await _contact(connection, row, state="done", outcome=Outcome.NOT_PLACED.value)
     tally = Counter({f"void:{Outcome.NOT_PLACED.value}": 1})
     if row.settled_at is not None:
-        tally.update(_unsaid(row, contact=found))
+        tally.update(_unsaid(row, person))
         await budget.take_back(connection, row.run_id, row.worst_cost)
-    if found and not goes_on:
-        tally[f"contact:{Outcome.NOT_PLACED.value}"] += 1
+    if _has_left(person):
+        told = "nobody was called; the contact was withdrawn, so nobody is"
+        await _change(connection, row, person, state="done")
+        if row.settled_at is None:
+            await let_go(store, connection, [Leaver(run.id, row.n, person.lane)], now)
+        else:
+            tally[f"contact:{WITHDRAWN}"] += 1  # as it was counted when it was withdrawn
+    elif goes_on:
+        told = "nobody was called; the contact is due again"
+        await _change(connection, row, person, state="due", outcome=None, due_at=now)
+    else:
+        told = "nobody was called; the run dials no more, so the contact stays not placed"
+        await _change(connection, row, person, state="done", outcome=Outcome.NOT_PLACED.value)
+        tally[f"contact:{Outcome.NOT_PLACED.value}"] += person is not None
     await _log(store, connection, run, row, how="not-placed", outcome=Outcome.NOT_PLACED)
     await tally_up(store, connection, row.run_id, row.lane, tally)
-    if goes_on:
-        return "nobody was called; the contact is due again"
-    return "nobody was called; the run dials no more, so the contact stays not placed"
+    return told
 
 
 async def _done(
@@ -228,6 +260,7 @@ async def _done(
     row: Any,
     call: int | None,
     *,
+    person: Any,
     outcome: Outcome,
 ) -> str:
     now = store.now()
@@ -241,12 +274,11 @@ async def _done(
         outcome=outcome.value,
         resolution="done",
     )
-    found = await _contact(connection, row, state="done", outcome=outcome.value)
+    await _change(connection, row, person, state="done", outcome=outcome.value)
     tally = Counter({f"{'void' if call is None else 'attempt'}:{outcome.value}": 1})
-    if found:
-        tally[f"contact:{outcome.value}"] += 1
+    tally[f"contact:{outcome.value}"] += person is not None
     if row.settled_at is not None:
-        tally.update(_unsaid(row, contact=found))
+        tally.update(_unsaid(row, person))
     else:
         await budget.charge(connection, row.run_id, row.worst_cost or 0)
     await _log(store, connection, run, row, how="done", outcome=outcome)
@@ -254,12 +286,12 @@ async def _done(
     return f"the contact is done: {outcome.value}"
 
 
-def _unsaid(row: Any, *, contact: bool) -> Counter[str]:
-    """Return what takes back that the attempt, and its contact, were counted as unknown."""
+def _unsaid(row: Any, person: Any) -> Counter[str]:
+    """Return what takes back how the attempt, and its contact, were counted when it was settled."""
     name = "void" if row.api_id is None else "attempt"
     tally = Counter({f"{name}:{Outcome.UNKNOWN.value}": -1})
-    if contact:
-        tally[f"contact:{Outcome.UNKNOWN.value}"] -= 1
+    if person is not None:
+        tally[f"contact:{person.outcome}"] -= 1
     return tally
 
 
@@ -271,19 +303,13 @@ async def _write(connection: AsyncConnection, row: Any, **values: Any) -> None:
     )
 
 
-async def _contact(connection: AsyncConnection, row: Any, **values: Any) -> bool:
-    """Change the contact that waits for this attempt, or ended with it; return whether it did."""
-    mine = (
-        contacts.c.state == "live"
-        if row.settled_at is None
-        else (contacts.c.state == "done") & (contacts.c.outcome == Outcome.UNKNOWN.value)
-    )
-    changed = await connection.execute(
-        update(contacts)
-        .where(contacts.c.run_id == row.run_id, contacts.c.n == row.n, mine)
-        .values(**values)
-    )
-    return changed.rowcount > 0
+async def _change(connection: AsyncConnection, row: Any, person: Any, **values: Any) -> None:
+    if person is not None:
+        await connection.execute(
+            update(contacts)
+            .where(contacts.c.run_id == row.run_id, contacts.c.n == row.n)
+            .values(**values)
+        )
 
 
 async def _log(

@@ -161,11 +161,18 @@ class Scene:
         per_contact: int = 5,
         rate: float | None = None,
         with_columns: bool = False,
+        capped: bool = False,
         watch: Watch | None = None,
     ) -> list[Claim]:
         """Win attempts."""
         claims, _ = await self.claim_at(
-            token, keys, per_contact=per_contact, rate=rate, with_columns=with_columns, watch=watch
+            token,
+            keys,
+            per_contact=per_contact,
+            rate=rate,
+            with_columns=with_columns,
+            capped=capped,
+            watch=watch,
         )
         return claims
 
@@ -177,6 +184,7 @@ class Scene:
         per_contact: int = 5,
         rate: float | None = None,
         with_columns: bool = False,
+        capped: bool = False,
         watch: Watch | None = None,
     ) -> tuple[list[Claim], Pace]:
         """Win attempts; return the pace of their slots too."""
@@ -189,6 +197,7 @@ class Scene:
             per_contact=per_contact,
             purpose="collection",
             with_columns=with_columns,
+            capped=capped,
             watch=watch,
         )
 

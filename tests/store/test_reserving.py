@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from campaigns.attempts import Outcome
+from campaigns.rows import ContactRow
 from store import runs, tracking
 from store.reserving import LIVE_ELSEWHERE_DELAY, Candidate, GateAnswer
 from store.schema import attempts
@@ -282,6 +283,14 @@ async def test_a_gate_that_says_never_uses_up_the_number(scene: Opens) -> None:
     assert (contact.state, contact.outcome) == ("done", Outcome.NOT_ALLOWED)
 
 
+def once_in_an_hour(candidate: Candidate, now: float) -> GateAnswer:
+    """Let nobody be called who was called within an hour, at whichever number."""
+    if not candidate.contact_calls:
+        return GateAnswer()
+    wait = candidate.contact_calls[-1] + 3_600
+    return GateAnswer(allowed=wait <= now, wait_until=wait, why="min_gap")
+
+
 async def test_a_gate_hears_of_past_calls_as_far_back_as_it_asks(
     scene: Opens, clock: Clock
 ) -> None:
@@ -300,6 +309,27 @@ async def test_a_gate_hears_of_past_calls_as_far_back_as_it_asks(
         await run.reserve(gate=gate)
         assert len(gate.asked[0].number_calls) == calls
         assert gate.asked[0].number_calls == (called_at,) * calls
+
+
+@pytest.mark.parametrize("capped", [True, False])
+async def test_who_was_called_at_another_number_meanwhile_is_not_called_too(
+    scene: Opens, clock: Clock, *, capped: bool
+) -> None:
+    """Two campaigns know a person by different numbers first and reserve within the same second."""
+    listed = people(1, numbers=2)[0]
+    assert isinstance(listed, ContactRow)
+    other_way = listed.model_copy(update={"numbers": listed.numbers[::-1]})
+    run = await scene(run="run1", name="um", rows=[listed])
+    other = await scene(run="run2", name="dois", rows=[other_way])
+    gate, token = OpenGate(once_in_an_hour, history=86_400), "one"
+    first, second = [await each.reserve(token, gate=gate) for each in (run, other)]
+    clock.now += 0.5
+    assert len(await run.claim(token, first.keys, capped=capped)) == 1
+    assert len(await other.claim(token, second.keys, capped=capped)) == (0 if capped else 1)
+    if capped:
+        assert (await other.reserve(gate=gate)).keys == ()
+        (contact,) = await other.contacts()
+        assert (contact.state, contact.due_at) == ("due", clock.now + 3_600)
 
 
 async def test_a_contact_at_its_cap_is_not_reserved(scene: Opens) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,9 @@ from sqlalchemy import Update, text, update
 
 from campaigns.attempts import Outcome
 from campaigns.rows import ContactRow
-from store import importing, roster, runs
+from store import importing, placing, reserving, roster, runs, tracking
 from store.engine import Store, open_store
+from store.placing import NotSent
 from store.roster import Withdrawn
 from store.runs import RunError
 from store.schema import contacts
@@ -41,7 +43,7 @@ async def test_whoever_waits_is_withdrawn_at_once_and_explained(scene: Opens) ->
 
 
 async def test_a_reserved_attempt_of_who_left_is_never_posted(scene: Opens) -> None:
-    """The claim finds out; the contact is given back, and the next reserve lets it go."""
+    """The claim finds out; where it is given back, it is let go."""
     run = await scene(rows=people(2))
     token = run.token()
     reserved = await run.reserve(token)
@@ -62,6 +64,59 @@ async def test_a_call_under_way_ends_and_none_follows(scene: Opens) -> None:
     steps = [retry(keys[0], delay=3_600.0), final(keys[1], Outcome.ANSWERED)]
     assert (await run.reserve(steps=steps)).keys == ()
     assert await outcomes(run) == [("done", "withdrawn"), ("done", "answered")]
+
+
+@pytest.mark.parametrize("how", ["stop", "pause", "expire", "sweep"])
+async def test_who_left_is_let_go_wherever_the_attempt_is_given_back(
+    scene: Opens, how: str
+) -> None:
+    """Also in a run that reserves no more: one outcome, one decision, and the totals know of it."""
+    run = await scene(rows=people(2))
+    await run.reserve()
+    await roster.withdraw(run.store, run.run, ["row-0"])
+    ends_at = None
+    if how == "stop":
+        await runs.stop(run.store, run.run, "enough")
+    elif how == "pause":
+        await runs.pause(run.store, run.run, "a break")
+    elif how == "expire":
+        ends_at = run.clock()
+    else:
+        run.clock.now += reserving.ORPHANED_AFTER + 1
+        run = await scene(run="run2", name="another", rows=people(1, first=9))
+        await run.reserve()
+        run = replace(run, run="run1")
+    if how != "sweep":
+        await run.reserve(ends_at=ends_at)
+    rest = ("done", "expired") if how == "expire" else ("due", None)
+    assert await outcomes(run) == [("done", "withdrawn"), rest]
+    assert (await run.tallies())["contact:withdrawn"] == 1
+    assert [row.why for row in await run.decisions() if row.n == 1] == ["withdrawn"]
+
+
+@pytest.mark.parametrize("last", ["retry", "unknown", "technical"])
+async def test_who_left_ends_as_withdrawn_where_the_last_attempt_came_to_no_call(
+    scene: Opens, last: str
+) -> None:
+    """Whatever was decided about it: nobody is called again, and one decision says why."""
+    run = await scene(rows=people(1))
+    token = run.token()
+    (key,) = (await run.reserve(token)).keys
+    await run.claim(token, [key])
+    await roster.withdraw(run.store, run.run, ["row-0"])
+    if last == "unknown":
+        await tracking.give_up(run.store, [key], as_state="unknown", from_state="posting", hold=9)
+    else:
+        await placing.record(run.store, [NotSent(key=key)])
+    outcome = Outcome.UNKNOWN if last == "unknown" else Outcome.NOT_SENT
+    step = retry(key) if last == "retry" else final(key, outcome)
+    await runs.stop(run.store, run.run, "enough")
+    for _ in range(2):
+        await run.reserve(steps=[step])
+    assert await outcomes(run) == [("done", "withdrawn")]
+    assert (await run.tallies())["contact:withdrawn"] == 1
+    assert f"contact:{outcome}" not in await run.tallies()
+    assert [(row.attempt, row.why) for row in await run.decisions()] == [(key, "withdrawn")]
 
 
 async def test_added_contacts_are_due_and_the_same_list_twice_adds_nobody(scene: Opens) -> None:

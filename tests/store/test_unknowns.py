@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from campaigns.attempts import Outcome
-from store import placing, reporting, tracking, unknowns
+from store import placing, reporting, roster, tracking, unknowns
 from store.placing import Placed
+from store.roster import Withdrawn
 from store.runs import RunError, close, stop
 from tests.store.conftest import Opens
-from tests.store.scene import Scene, final, people
+from tests.store.scene import Scene, final, people, retry
 
 
 async def parked(scene: Opens, *, settled: bool = True) -> tuple[Scene, str]:
@@ -76,6 +77,70 @@ async def test_a_person_may_say_what_it_came_to(scene: Opens, *, settled: bool) 
     one, key = await parked(scene, settled=settled)
     for _ in range(2):
         await unknowns.resolve(one.store, one.run, key, "done", call=9, outcome=Outcome.ANSWERED)
+    assert await by_outcome(one) == {"answered": 1, "due": 1}
+
+
+WHEN = ["under way", "over", "settled"]
+
+
+async def left(scene: Opens, when: str) -> tuple[Scene, str]:
+    """Open a run of which somebody leaves before, or after, the call's fate is given up."""
+    one = await scene(rows=people(2))
+    token = one.token()
+    key = (await one.reserve(token, channels=1)).keys[0]
+    await one.claim(token, [key])
+
+    async def leave(moment: str) -> None:
+        if moment == when:
+            found = await roster.withdraw(one.store, one.run, ["row-0"])
+            gone = when == "settled"
+            assert found == Withdrawn(gone=int(gone), under_way=int(not gone))
+
+    await leave("under way")
+    await tracking.give_up(one.store, [key], as_state="unknown", from_state="posting", hold=600)
+    await leave("over")
+    if when != "over":
+        await one.reserve(steps=[final(key, Outcome.UNKNOWN)], channels=1)
+    await leave("settled")
+    return one, key
+
+
+@pytest.mark.parametrize("when", WHEN)
+async def test_who_was_withdrawn_is_not_called_again_though_nobody_was_called(
+    scene: Opens, when: str
+) -> None:
+    """That the call was not placed makes nobody due who has left, before or after it was known."""
+    one, key = await left(scene, when)
+    for _ in range(2):
+        await unknowns.resolve(one.store, one.run, key, "not-placed")
+    await one.reserve(steps=[final(key, Outcome.UNKNOWN)], channels=0)
+    assert await by_outcome(one) == {"due": 1, "withdrawn": 1}
+    found = await one.reserve()
+    assert [(await one.attempts())[each].n for each in found.keys] == [2]
+    ends = [row for row in await one.decisions() if row.n == 1 and row.what == "blocked"]
+    assert [row.why for row in ends] == ["withdrawn"]
+
+
+@pytest.mark.parametrize("when", WHEN)
+async def test_who_was_withdrawn_is_not_called_again_after_the_call_that_was_found(
+    scene: Opens, when: str
+) -> None:
+    """It is followed to its end, and the retry that the rules ask for is not made."""
+    one, key = await left(scene, when)
+    await unknowns.resolve(one.store, one.run, key, "placed", call=77)
+    assert (await by_outcome(one)) == {"due": 2}
+    await one.finish([key])
+    await one.reserve(steps=[retry(key)], channels=0)
+    assert await by_outcome(one) == {"due": 1, "withdrawn": 1}
+    one.clock.now += 3_600
+    assert len((await one.reserve()).keys) == 1
+
+
+@pytest.mark.parametrize("when", WHEN)
+async def test_who_was_withdrawn_ends_as_the_person_says(scene: Opens, when: str) -> None:
+    """The call that was being made was answered: that is what the contact came to."""
+    one, key = await left(scene, when)
+    await unknowns.resolve(one.store, one.run, key, "done", call=9, outcome=Outcome.ANSWERED)
     assert await by_outcome(one) == {"answered": 1, "due": 1}
 
 
