@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -73,9 +73,12 @@ class RowsToWrite:
 
 
 def written_rows(
-    run_id: str, batch: Iterable[Item], *, lanes: int, after: int, now: float
+    run_id: str, batch: Iterable[Item], *, lanes: Sequence[int], after: int, now: float
 ) -> RowsToWrite:
-    """Bring rows into the form of the tables; contacts are numbered from `after` + 1 on."""
+    """Bring rows into the form of the tables; contacts are numbered from `after` + 1 on.
+
+    They are spread over `lanes`.
+    """
     rows = RowsToWrite()
     for row in batch:
         if isinstance(row, ContactRow):
@@ -87,7 +90,7 @@ def written_rows(
                     "line": row.line,
                     "external_id": row.external_id,
                     "columns": json.dumps(row.columns, ensure_ascii=False),
-                    "lane": lane_of(run_id, n, lanes),
+                    "lane": lanes[lane_of(run_id, n, len(lanes))],
                     "state": "due",
                     "due_at": now,
                 }
@@ -144,7 +147,7 @@ async def import_rows(
                 select(func.coalesce(func.max(contacts.c.n), 0)).where(contacts.c.run_id == run_id)
             )
         ).scalar_one()
-    lanes = run.lanes
+    lanes = range(run.lanes)
     stream = iter(rows)
     done = await _pass_over(store, run_id, stream) if go_on else Imported()
     if go_on and progress is not None:

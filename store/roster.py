@@ -17,8 +17,8 @@ from campaigns.seen import Seen, key_of
 from store.engine import Store
 from store.importing import BATCH, Imported, written_rows
 from store.leaving import WITHDRAWN, Leaver, let_go
-from store.runs import RunError, locked
-from store.schema import contacts, numbers, runs
+from store.runs import Run, RunError, locked
+from store.schema import contacts, lanes, numbers, runs
 from store.settling import FLAT, tally_up
 from store.trouble import repeatable
 
@@ -49,8 +49,9 @@ async def add(
     """Add the contacts of another list to an open run; return what was taken and rejected.
 
     A number that the run has already, or an id where `by_id`, is a rejected row, so the same list
-    twice adds nobody. Each batch is one transaction and its contacts are due at once: after a kill,
-    the same list again goes on. Raises `RunError` for a run that is ending or has ended.
+    twice adds nobody. Each batch is one transaction and its contacts are due at once, in lanes that
+    have not finished: after a kill, the same list again goes on. Raises `RunError` for a run that
+    is ending or has ended.
     """
     ids, known = Seen(), Seen()
     async with store.read() as connection:
@@ -67,7 +68,8 @@ async def add(
                 await _remember(connection, run_id, ids if by_id else None, known, after=seen)
             fresh = [_judged(row, ids if by_id else None, known) for row in batch]
             now = store.now()
-            written = written_rows(run_id, fresh, lanes=run.lanes, after=last, now=now)
+            turning = await _turning(connection, run)
+            written = written_rows(run_id, fresh, lanes=turning, after=last, now=now)
             await written.insert(connection)
             await connection.execute(
                 update(runs)
@@ -86,6 +88,16 @@ async def add(
         if progress is not None:
             progress(done)
     return done
+
+
+async def _turning(connection: AsyncConnection, run: Run) -> Sequence[int]:
+    """Return the lanes that have not finished; all where all have, for they are opened again.
+
+    None finishes meanwhile: the run's row is locked.
+    """
+    query = select(lanes.c.lane).where(lanes.c.run_id == run.id, lanes.c.finished.is_(True))
+    finished = set((await connection.execute(query)).scalars())
+    return [lane for lane in range(run.lanes) if lane not in finished] or range(run.lanes)
 
 
 async def _last(connection: AsyncConnection, run_id: str) -> int:

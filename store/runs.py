@@ -21,6 +21,7 @@ from store.schema import (
     attempts,
     contacts,
     guards,
+    lanes,
     rules,
     run_events,
     runs,
@@ -351,7 +352,8 @@ async def close(store: Store, run_id: str) -> Run:
     """End a run that has nothing left to do: `completed`, or what a stop asked for.
 
     Raises `RunError` while an attempt is reserved, posting or placed. A run that has ended stays as
-    it is, and so does one to which contacts were added after its lanes had finished.
+    it is, and so does one to which contacts were added after its lanes had finished: these begin
+    anew.
     """
     async with store.write() as connection:
         run = await locked(connection, run_id)
@@ -361,6 +363,9 @@ async def close(store: Store, run_id: str) -> Run:
             if held:
                 raise RunError(f"run {run_id} still has {held} attempts under way")
             if run.state in {"running", "paused"} and await _somebody_is_due(connection, run_id):
+                await connection.execute(
+                    update(lanes).where(lanes.c.run_id == run_id).values(finished=False)
+                )
                 return run
             state: RunState = "completed"
             reason = ""  # why it was paused is no reason for its end

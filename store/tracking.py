@@ -148,7 +148,9 @@ async def keys_given_up(store: Store, found: Iterable[tuple[str, int]]) -> list[
         if (await connection.execute(given_up.limit(1))).first() is None:
             return []
     async with store.write() as connection:
-        rows = (await connection.execute(given_up.with_for_update())).all()
+        # Who has waited here for somebody who wrote them down finds none any more.
+        locked_rows = given_up.order_by(attempts.c.key).with_for_update()
+        rows = (await connection.execute(locked_rows)).all()
         late = [(Placed(key=row.key, api_id=by_key[row.key]), row.state) for row in rows]
         await mark_late(connection, [item for item, _ in late])
     return [item for item, state in late if state == "not_placed"]

@@ -42,6 +42,7 @@ with workflow.unsafe.imports_passed_through():
     )
 
 _ENDED = ("completed", "stopped", "failed")
+_CANCELLED = "the workflow was cancelled"
 
 
 @workflow.defn
@@ -59,6 +60,7 @@ class CampaignWorkflow:
         self._done: list[LaneCounters] = []
         self._running = 0
         self._closing = False
+        self._cancelled = False
 
     @workflow.run
     async def run(self, _: CampaignInput) -> CampaignResult:
@@ -67,7 +69,8 @@ class CampaignWorkflow:
         try:
             return await asyncio.shield(carried)
         except asyncio.CancelledError:
-            await self._insist("stop", "the workflow was cancelled")
+            self._cancelled = True
+            await self._insist("stop", _CANCELLED)
             return await carried
 
     async def _carry(self) -> CampaignResult:
@@ -84,6 +87,8 @@ class CampaignWorkflow:
             result = await self._close()
             if result is not None:
                 return result
+            if self._cancelled:  # while it closed, when there was nothing left to stop
+                await self._insist("stop", _CANCELLED)
 
     async def _open(
         self, plan: PrepareResult, lane: int

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from campaigns.attempts import CallFacts, Ended, LegFacts, Outcome, Step
 from campaigns.contacts import ContactRow, Note, RejectedRow
@@ -313,3 +314,17 @@ async def open_scene(
     if ready:
         await runs.mark_ready(store, run)
     return Scene(store, run, definition, **options)
+
+
+async def until_somebody_waits(store: Store) -> None:
+    """Wait until a transaction of a PostgreSQL database waits for another one."""
+    waits = text(
+        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+        " WHERE NOT granted AND datname = current_database()"
+    )
+    async with asyncio.timeout(30):
+        while True:
+            async with store.read() as connection:
+                if (await connection.execute(waits)).scalar_one():
+                    return
+            await asyncio.sleep(0.01)

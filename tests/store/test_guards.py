@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -12,12 +13,24 @@ from campaigns.definition import Campaign
 from campaigns.guarding import LAW_STOP, Verdict, Watch, next_midnight, watch_of
 from campaigns.guards import Failures, ShortCalls
 from store import amending, guards, placing, runs, tracking
+from store.engine import open_store
 from store.placing import NotSent, Placed, RefusedPost, Unsure
 from store.runs import RunError
 from store.schema import attempts, run_events, short_call_days
 from store.schema import guards as guard_rows
 from tests.store.conftest import Opens
-from tests.store.scene import ANSWERED, BUSY, Scene, campaign, final, open_scene, people, retry
+from tests.store.scene import (
+    ANSWERED,
+    BUSY,
+    Clock,
+    Scene,
+    campaign,
+    final,
+    open_scene,
+    people,
+    retry,
+    until_somebody_waits,
+)
 
 CALL = 10_000
 """What a call may cost at most in these tests: one real."""
@@ -122,6 +135,26 @@ async def test_a_call_that_surfaces_late_is_charged_once(scene: Opens) -> None:
     for _ in range(2):
         await placing.record(one.store, [Placed(key=key, api_id=7)])
         await tracking.keys_given_up(one.store, [(key, 7)])
+    assert (await guard(one, "budget")).spent == CALL
+
+
+async def test_a_call_that_two_find_late_at_the_same_time_is_charged_once(
+    scene: Opens, store_url: str, clock: Clock
+) -> None:
+    """Who comes second has seen an attempt without the call, and waits for who writes it down."""
+    one = await open_scene_of(scene, 6)
+    token = one.token()
+    found = await one.reserve(token, watch=BUDGET)
+    await one.claim(token, found.keys, watch=BUDGET)
+    key = found.keys[0]
+    await tracking.give_up(one.store, [key], as_state="not_placed", from_state="posting", hold=0)
+    async with open_store(store_url, clock) as other:
+        async with other.write() as connection:
+            await placing.mark_late(connection, [Placed(key=key, api_id=7)])
+            second = asyncio.create_task(tracking.keys_given_up(one.store, [(key, 7)]))
+            if not one.store.is_sqlite:  # there nobody sees who waits
+                await until_somebody_waits(one.store)
+        assert await second == []
     assert (await guard(one, "budget")).spent == CALL
 
 

@@ -13,15 +13,23 @@ from sqlalchemy import Update, text, update
 
 from campaigns.attempts import Outcome
 from campaigns.rows import ContactRow
-from store import importing, placing, reserving, roster, runs, tracking
-from store.engine import Store, open_store
+from store import importing, placing, reserving, roster, runs, tracking, unknowns
+from store.engine import open_store
 from store.placing import NotSent
 from store.roster import Withdrawn
 from store.runs import RunError
 from store.schema import contacts
 from store.trouble import StoreConflict
 from tests.store.conftest import Opens
-from tests.store.scene import Clock, Scene, final, people, phone, retry
+from tests.store.scene import (
+    Clock,
+    Scene,
+    final,
+    people,
+    phone,
+    retry,
+    until_somebody_waits,
+)
 
 
 async def outcomes(run: Scene) -> list[tuple[str, str | None]]:
@@ -134,6 +142,34 @@ async def test_added_contacts_are_due_and_the_same_list_twice_adds_nobody(scene:
     assert len((await run.reserve()).keys) == 6
 
 
+async def test_added_contacts_come_to_lanes_that_still_turn(scene: Opens) -> None:
+    """A lane that has finished would look at them only when the others have, too."""
+    run = await scene(rows=people(1), lanes=3)
+    for lane in range(3):
+        await run.reserve(lane=lane, channels=0)
+    await run.be_done()
+    assert await tracking.finish_lane(run.store, run.run, 1)
+    await roster.add(run.store, run.run, people(20, first=10), by_id=True)
+    assert {row.lane for row in await run.contacts() if row.state == "due"} == {0, 2}
+    assert not await tracking.finish_lane(run.store, run.run, 0)
+
+
+async def test_lanes_that_are_opened_again_turn_like_new_ones(scene: Opens) -> None:
+    """Who came last is dialed; then also a call of unknown fate can be found and followed."""
+    run = await scene(rows=people(1))
+    await run.reserve(channels=0)
+    await run.be_done()
+    assert await tracking.finish_lane(run.store, run.run, 0)
+    await roster.add(run.store, run.run, people(1, first=5), by_id=True)
+    assert (await runs.close(run.store, run.run)).state == "running"
+    token = run.token()
+    (key,) = (await run.reserve(token)).keys
+    await run.claim(token, [key])
+    await tracking.give_up(run.store, [key], as_state="unknown", from_state="posting", hold=9)
+    await unknowns.resolve(run.store, run.run, key, "placed", call=7)
+    assert [row.api_id for row in await tracking.open_attempts(run.store, run.run, 0)] == [7]
+
+
 @pytest.mark.parametrize("state", ["stopping", "completed"])
 async def test_nobody_comes_to_a_run_that_ends(scene: Opens, state: str) -> None:
     """They would wait for ever."""
@@ -164,7 +200,7 @@ async def test_a_run_to_which_somebody_came_last_does_not_end(scene: Opens) -> N
 @given(st.integers(1, 500), st.integers(1, 7))
 def test_added_contacts_are_spread_like_the_first(n: int, lanes: int) -> None:
     """The lane of a contact follows from its ordinal alone, so it does not matter when it came."""
-    values = importing.written_rows("run1", people(1), lanes=lanes, after=n - 1, now=0.0)
+    values = importing.written_rows("run1", people(1), lanes=range(lanes), after=n - 1, now=0.0)
     assert values.contacts[0]["lane"] == importing.lane_of("run1", n, lanes)
 
 
@@ -208,7 +244,7 @@ async def test_withdrawing_outlasts_a_transaction_that_the_database_gives_up(
                 )
                 if not run.store.is_sqlite:  # there the other waits from its first moment
                     await connection.execute(text("SET LOCAL deadlock_timeout = '10s'"))
-                    await _until_it_waits(run.store)
+                    await until_somebody_waits(run.store)
                     await connection.execute(_touch(run.run, 1))
         assert await leaving == Withdrawn(gone=2)
 
@@ -217,17 +253,3 @@ def _touch(run_id: str, n: int) -> Update:
     """Lock a contact without changing it."""
     ours = contacts.c.run_id == run_id, contacts.c.n == n
     return update(contacts).where(*ours).values(position=contacts.c.position)
-
-
-async def _until_it_waits(store: Store) -> None:
-    """Wait until a transaction of this database waits for another one."""
-    waits = text(
-        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
-        " WHERE NOT granted AND datname = current_database()"
-    )
-    async with asyncio.timeout(30):
-        while True:
-            async with store.read() as connection:
-                if (await connection.execute(waits)).scalar_one():
-                    return
-            await asyncio.sleep(0.01)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from temporalio import activity
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from store import runs
+from store import roster, runs
 from store.schema import attempts
 from tests.workflows.stage import (
     CampaignRun,
@@ -219,3 +222,47 @@ async def test_a_workflow_cancelled_before_its_first_step_stops_too(stage: Stage
         result = await run.result()
     assert result.state == (await run.state()).state == "stopped"
     assert run.live() == []
+
+
+class _Before(ActivityInboundInterceptor):
+    def __init__(self, following: ActivityInboundInterceptor, owner: BeforeClose) -> None:
+        super().__init__(following)
+        self._owner = owner
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's
+        if activity.info().activity_type == "close":
+            await self._owner.what()
+        return await super().execute_activity(input)
+
+
+class BeforeClose(Interceptor):
+    """Does something while the workflow waits for the run to be closed."""
+
+    what: Callable[[], Awaitable[None]]
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's
+        """Put it before the closing."""
+        return _Before(next, self)
+
+
+async def test_a_run_that_is_cancelled_while_it_closes_stops_though_somebody_came(
+    stage: Stage,
+) -> None:
+    """Contacts that come last open its lanes again; the cancel holds, and they are not called."""
+    before = BeforeClose()
+    async with stage.worker(interceptors=[before]):
+        run = await stage.start(campaign(), people(1))
+
+        async def come_and_cancel() -> None:
+            before.what = nothing
+            await roster.add(stage.store, run.id, people(2, first=10), by_id=False)
+            await run.handle.cancel()
+
+        async def nothing() -> None:
+            """Let it close."""
+
+        before.what = come_and_cancel
+        result = await run.result()
+    assert (result.state, result.reason) == ("stopped", "the workflow was cancelled")
+    assert result.by_outcome == {"answered": 1, "due": 2}
+    assert len(run.calls()) == 1
