@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
+from store.postgresql import Server
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from store.sqlite import SqliteFile
+
+    Database = SqliteFile | Server
 
 HEAD = "0004"
 """The newest revision; a test holds it against the scripts."""
@@ -41,14 +46,12 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-async def migrate(engine: AsyncEngine) -> None:
+async def migrate(database: Database) -> None:
     """Apply what is missing. Twice, or in two processes at once, changes nothing more."""
-    async with engine.connect() as connection:
+    async with database.read() as connection:
         if await connection.run_sync(current_revision) == HEAD:
             return
-    async with engine.connect() as raw:
-        connection = await raw.execution_options(discador_write=True)
-        async with connection.begin():
-            if engine.dialect.name == "postgresql":
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-            await connection.run_sync(_upgrade)
+    async with database.write() as connection:
+        if isinstance(database, Server):
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        await connection.run_sync(_upgrade)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -44,7 +45,14 @@ class StoreConflict(StoreError):  # noqa: N818 - a state, not a mistake
     """The database gave the transaction up for another one; nothing of it holds."""
 
 
-RAISED = (SQLAlchemyError, PostgresError, InterfaceError, ConnectionError, TimeoutError)
+RAISED = (
+    SQLAlchemyError,
+    sqlite3.Error,
+    PostgresError,
+    InterfaceError,
+    ConnectionError,
+    TimeoutError,
+)
 """What the drivers raise, through SQLAlchemy or past it."""
 
 
@@ -160,6 +168,15 @@ def unreachable(error: BaseException, place: Place) -> StoreError:
         return StoreUnavailable(_LOST.format(place=place.name))
     lines = str(getattr(error, "orig", None) or error).splitlines()
     return StoreError(f"the store {place.name} cannot be opened: {lines[0] if lines else error!r}")
+
+
+@contextmanager
+def reaching(place: Place) -> Iterator[None]:
+    """Say for people that no connection can be had, whatever the driver raises."""
+    try:
+        yield
+    except (*RAISED, OSError) as error:
+        raise unreachable(error, place) from error
 
 
 def repeatable(

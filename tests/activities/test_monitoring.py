@@ -100,11 +100,13 @@ async def test_metrics_go_on_without_the_store_and_without_the_sdk(tmp_path: Pat
     async with open_store(sqlite_url(tmp_path / "store.db")) as store:
         await watching.answers(store)
     gone = Monitored(
-        Store(engine=store.engine, clock=_broken), {}, temporal_metrics="http://127.0.0.1:9/metrics"
+        Store(database=store.database, clock=_broken),
+        {},
+        temporal_metrics="http://127.0.0.1:9/metrics",
     )
     (tmp_path / "store.db").unlink()
     answer = await asked(gone, "/metrics")
-    await store.engine.dispose()
+    await store.database.dispose()
     assert answer.status_code == 200
     assert "discador_posts_total" in answer.text
     assert "the store does not answer" in answer.text

@@ -81,18 +81,18 @@ class MortalStore(Store):
     life: Mortality
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self, *, long: bool = False) -> AsyncIterator[AsyncConnection]:
         """Yield a connection to one that lives."""
         if self.life.dead:
             raise Dead
-        async with super().read() as connection:
+        async with super().read(long=long) as connection:
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, long: bool = False) -> AsyncIterator[AsyncConnection]:
         """Yield a transaction; before it and after its commit the process may die."""
         self.life.boundary()
-        async with super().write() as connection:
+        async with super().write(long=long) as connection:
             yield connection
         self.life.boundary()
 
@@ -344,7 +344,7 @@ class Dialing(RuleBasedStateMachine):
     async def _process(self, life: Mortality) -> None:
         """Be a process: do one turn and drain, unless killed."""
         async with open_store(self.url, self.now) as opened:
-            store = MortalStore(opened.engine, opened.clock)
+            store = MortalStore(opened.database, opened.clock)
             object.__setattr__(store, "life", life)
             client = cast("VoiceClient", Client(self.provider, life))
             poster = Poster(store, client)

@@ -69,37 +69,14 @@ def _keep(
     return task
 
 
-class _Inline:
-    """Stands in for the queue to a connection's thread: does the work at once."""
-
-    def put_nowait(self, item: tuple[asyncio.Future[Any] | None, Callable[[], Any]]) -> None:
-        """Do one piece of work and hand its result over."""
-        future, work = item
-        try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
-            if future is not None and not future.done():
-                future.set_exception(error)
-            return
-        if future is not None and not future.done():
-            future.set_result(result)
-
-
-class _NoThread:
-    def __init__(self, **_: Any) -> None:
-        self.daemon = True
-
-    def start(self) -> None:
-        """Start nothing."""
+async def _at_once(work: Callable[[], T]) -> T:
+    return work()
 
 
 @contextmanager
 def inline_sqlite() -> Iterator[None]:
-    """Let SQLite work inside the loop that asks it."""
-    with (
-        mock.patch("aiosqlite.core.SimpleQueue", _Inline),
-        mock.patch("aiosqlite.core.Thread", _NoThread),
-    ):
+    """Let SQLite do all its work inside the loop that asks it, also what goes to a thread."""
+    with mock.patch("store.sqlite._in_thread", _at_once):
         yield
 
 

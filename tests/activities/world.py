@@ -102,17 +102,17 @@ class MortalStore(Store):
     life: Life
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self, *, long: bool = False) -> AsyncIterator[AsyncConnection]:
         """Yield a connection; the process may die or freeze before it."""
         await self.life.boundary("read")
-        async with super().read() as connection:
+        async with super().read(long=long) as connection:
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, long: bool = False) -> AsyncIterator[AsyncConnection]:
         """Yield a transaction; dying before the commit undoes it, dying after it does not."""
         await self.life.boundary("before a transaction")
-        async with super().write() as connection:
+        async with super().write(long=long) as connection:
             yield connection
             self.life.check()
         await self.life.boundary("after a transaction")
@@ -308,7 +308,7 @@ class Process:
             for task in list(self.tasks):
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
-        await self.store.engine.dispose()
+        await self.store.database.dispose()
 
 
 class World:
@@ -357,7 +357,7 @@ class World:
         opened = await self._stack.enter_async_context(
             open_store(f"sqlite:///{self.path}", virtual.clock)
         )
-        store = MortalStore(opened.engine, opened.clock)
+        store = MortalStore(opened.database, opened.clock)
         object.__setattr__(store, "life", life)
         client = VoiceClient("http://127.0.0.1:1", TOKEN)
         wire: Any = Wire(self.provider, life, self.timeouts)

@@ -17,10 +17,11 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
-from store.engine import BUSY_TIMEOUT_MS, Store
+from store.engine import Store
+from store.sqlite import BUSY_TIMEOUT_MS, LoopConnection, SqliteFile
 from store.trouble import Place
 from tests.simulation.loop import Life, clock
 
@@ -52,21 +53,6 @@ def failure(code: int) -> OperationalError:
     cause = sqlite3.OperationalError("the simulated store fails")
     cause.sqlite_errorcode = code
     return OperationalError("", None, cause)
-
-
-class _Inline:
-    """An asynchronous connection that does its work at once."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def execute(self, statement: Any, parameters: Any = None) -> Any:
-        """Run a statement."""
-        return self._connection.execute(statement, parameters)
-
-    async def scalar(self, statement: Any, parameters: Any = None) -> Any:
-        """Run a statement and return its first value."""
-        return self._connection.scalar(statement, parameters)
 
 
 class Database:
@@ -118,16 +104,19 @@ Boundary = Callable[[str], Any]
 class SimulatedStore(Store):
     """The store of one process, or of the one at the command line (`life` is None)."""
 
-    database: Database
+    file: Database
     life: Life | None
     boundary: Boundary
+    queue: asyncio.Lock
+    """Writers of one process."""
 
     @classmethod
     def of(cls, database: Database, life: Life | None, boundary: Boundary) -> SimulatedStore:
         """Open the store for a process."""
         name = "command line" if life is None else life.name
-        store = cls(cast("AsyncEngine", None), clock, name, Place("store"))
-        for field, value in (("database", database), ("life", life), ("boundary", boundary)):
+        store = cls(cast("SqliteFile", None), clock, name, Place("store"))
+        extras = {"file": database, "life": life, "boundary": boundary, "queue": asyncio.Lock()}
+        for field, value in extras.items():
             object.__setattr__(store, field, value)
         return store
 
@@ -137,26 +126,26 @@ class SimulatedStore(Store):
         return True
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self, *, long: bool = False) -> AsyncIterator[AsyncConnection]:
         """Yield a connection that sees what is committed."""
         await self.boundary("read")
         try:
-            yield cast("AsyncConnection", _Inline(self.database.reader))
+            yield cast("AsyncConnection", LoopConnection(self.file.reader, long=False))
         finally:
-            self.database.reader.rollback()
+            self.file.reader.rollback()
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, long: bool = False) -> AsyncIterator[AsyncConnection]:
         """Yield a transaction: committed whole or not at all."""
-        async with self._told(), self._writing:
+        async with self._told(), self.queue:
             await self.boundary("begin")
-            await self.database.take(self.life)
+            await self.file.take(self.life)
             commit = False
             try:
-                yield cast("AsyncConnection", _Inline(self.database.writer))
+                yield cast("AsyncConnection", LoopConnection(self.file.writer, long=False))
                 await self.boundary("commit")
                 commit = True
             finally:
                 if self.life is None or not self.life.buried:
-                    self.database.done(commit=commit)
+                    self.file.done(commit=commit)
             await self.boundary("committed")

@@ -33,7 +33,7 @@ WITHIN = 300
 async def _set(store: Store, keys: Sequence[str], state: str) -> None:
     """Change states behind the engine's back, in no time."""
     assert isinstance(store, SimulatedStore)
-    database: Database = store.database
+    database: Database = store.file
     if not database.taken:
         database.writer.execute(
             update(attempts).where(attempts.c.key.in_(keys)).values(state=state)

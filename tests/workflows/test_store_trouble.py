@@ -17,7 +17,7 @@ from sqlalchemy import event, select
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client
 
-from store import engine as engine_module
+from store import sqlite
 from store.schema import attempts, contacts
 from tests.store.server import Server
 from tests.workflows.stage import (
@@ -99,7 +99,7 @@ async def nothing_half_applied(stage: Stage, run: CampaignRun) -> None:
 def limited(stage: Stage, pages: list[int]) -> None:
     """Hold every connection of a store to a number of pages, from now on."""
 
-    @event.listens_for(stage.store.engine.sync_engine, "begin")
+    @event.listens_for(stage.store.database.engine, "begin")
     def _limit(connection: Any) -> None:
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages[0]}")
 
@@ -123,7 +123,7 @@ async def test_a_locked_store_stops_dialing_until_it_is_free(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process that holds the file longer than we wait is named as the reason."""
-    monkeypatch.setattr(engine_module, "BUSY_TIMEOUT_MS", 200)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 200)
     async with open_stage(client, tmp_path) as stage:
         other = sqlite3.connect(
             tmp_path / "store.db", isolation_level=None, timeout=30, check_same_thread=False
