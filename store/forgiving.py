@@ -21,7 +21,7 @@ async def forgive_refusals(store: Store, run_id: str) -> int:
     by it. Twice is the same as once.
     """
     now = store.now()
-    async with store.write() as connection:
+    async with store.write(long=True) as connection:
         last = (
             await connection.execute(
                 select(attempts.c.placed_at)

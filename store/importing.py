@@ -48,7 +48,7 @@ async def area_codes(store: Store, run_id: str) -> list[str]:
     """Return the area codes that a run's list has numbers of, in order."""
     code = func.substr(numbers.c.e164, 4, 2)
     query = select(code).where(numbers.c.run_id == run_id).distinct().order_by(code)
-    async with store.read() as connection:
+    async with store.read(long=True) as connection:
         return list((await connection.execute(query)).scalars())
 
 
@@ -180,7 +180,7 @@ async def start_over(store: Store, run_id: str, definition: Campaign) -> None:
 
     Twice is the same as once. Raises `RunError` where the run is past that.
     """
-    async with store.write() as connection:
+    async with store.write(long=True) as connection:
         mine = await connection.execute(
             update(runs)
             .where(runs.c.id == run_id, runs.c.state == "preparing")
@@ -209,7 +209,7 @@ async def _pass_over(
     noted = select(
         func.count(), func.coalesce(func.sum(case((rejected_rows.c.kept, 1), else_=0)), 0)
     ).where(rejected_rows.c.run_id == run_id)
-    async with store.read() as connection:
+    async with store.read(long=True) as connection:
         people = (await connection.execute(here)).scalar_one()
         remarks, notes = (await connection.execute(noted)).one()
     left = people + remarks
@@ -249,7 +249,7 @@ async def _stored(store: Store, run_id: str, first: int, count: int) -> list[Wri
         .where(numbers.c.run_id == run_id, numbers.c.n.between(*span))
         .order_by(numbers.c.n, numbers.c.position)
     )
-    async with store.read() as connection:
+    async with store.read(long=True) as connection:
         found = (await connection.execute(people)).all()
         e164s: dict[int, list[str]] = {}
         for row in await connection.execute(phones):

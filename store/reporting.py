@@ -129,7 +129,7 @@ async def progress(store: Store, run_id: str) -> Progress:
 async def report(store: Store, run_id: str) -> Report:
     """Return the run's report, counted from the rows themselves."""
     run = await get_run(store, run_id)
-    async with store.read() as connection:
+    async with store.read(long=True) as connection:
         by_outcome: dict[str, int] = {}
         for row in await connection.execute(
             select(contacts.c.state, contacts.c.outcome, func.count().label("people"))
@@ -205,7 +205,7 @@ async def calls_by_outcome(store: Store, account: str) -> dict[str, int]:
         .where(runs.c.account_id == account, tallies.c.name.startswith("attempt:"))
         .group_by(tallies.c.name)
     )
-    async with store.read() as connection:
+    async with store.read(long=True) as connection:
         return {
             row.name.removeprefix("attempt:"): int(row.total)
             for row in await connection.execute(query)
@@ -226,5 +226,5 @@ async def row_notes(store: Store, run_id: str) -> list[RowNote]:
         .where(rejected_rows.c.run_id == run_id)
         .order_by(rejected_rows.c.line, rejected_rows.c.id)
     )
-    async with store.read() as connection:
+    async with store.read(long=True) as connection:
         return [RowNote(**row._asdict()) for row in await connection.execute(query)]

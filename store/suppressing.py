@@ -86,7 +86,7 @@ async def add(
     written = 0
     async for batch in batches(entries, BATCH, in_thread=in_thread):
         now = store.now()
-        async with store.write() as connection:
+        async with store.write(long=True) as connection:
             await connection.execute(
                 upsert_suppression(store), [_values(account, entry, now) for entry in batch]
             )
@@ -118,7 +118,7 @@ async def import_list(
     written = await add(store, account, named, progress)
     if written < before * LEAST_KEPT and not may_shrink:
         raise ShrunkError(name, before, written)
-    async with store.write() as connection:
+    async with store.write(long=True) as connection:
         await connection.execute(
             delete(suppressions).where(
                 suppressions.c.account_id == account,
@@ -158,7 +158,7 @@ async def import_campaign_lists(
         for entry in entries
     )
     written = await add(store, account, own, progress, in_thread=in_thread)
-    async with store.write() as connection:
+    async with store.write(long=True) as connection:
         await connection.execute(
             delete(suppressions).where(
                 suppressions.c.account_id == account,
@@ -185,7 +185,7 @@ async def remove(
         suppressions.c.campaign == campaign,
         suppressions.c.scope == scope if scope is not None else true(),
     )
-    async with store.write() as connection:
+    async with store.write(long=True) as connection:
         gone = await connection.execute(
             delete(suppressions).where(*these, suppressions.c.source != dead.SOURCE)
         )
