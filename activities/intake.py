@@ -76,12 +76,11 @@ async def fill_run(
     say: Say = lambda _: None,
     through: Callable[[Iterator[Item]], Iterator[Item]] = iter,
     go_on: bool = False,
-    in_worker: bool = False,
 ) -> Imported:
     """Read the campaign's lists into a run that is prepared, and see whether it may start.
 
     Raises `StartRefusedError`. The list's rows go `through` a function on their way.
-    `go_on` as in `import_rows`; a worker reads in a thread.
+    `go_on` as in `import_rows`; the lists are read in a thread.
     """
     imported = await importing.import_rows(
         store,
@@ -89,12 +88,12 @@ async def fill_run(
         through(list_rows(campaign, path)),
         on_progress,
         go_on=go_on,
-        in_thread=in_worker,
+        in_thread=True,
     )
     if not imported.total:
         await _refuse_empty(store, run_id, campaign, imported.rejected)
     await require_registries(store, account, run_id, campaign)
-    await take_in_lists(store, account, campaign, path.parent, say, in_thread=in_worker)
+    await take_in_lists(store, account, campaign, path.parent, say, in_thread=True)
     return imported
 
 

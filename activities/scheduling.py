@@ -82,9 +82,7 @@ class ScheduleActivities:
             await self._fill(run_id, campaign, path, go_on=False)
 
     async def _fill(self, run_id: str, campaign: Campaign, path: Path, *, go_on: bool) -> None:
-        await fill_run(
-            self._store, run_id, self._account, campaign, path, go_on=go_on, in_worker=True
-        )
+        await fill_run(self._store, run_id, self._account, campaign, path, go_on=go_on)
 
     def _read(self, path: Path, name: str) -> Campaign:
         checked = check(path, loopback=self._loopback)

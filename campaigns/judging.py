@@ -221,7 +221,8 @@ class Judge:
             return "duplicate_number", f"line {earlier} has the same number"
         if number.e164 in self._own:
             return "own_number", "this is a number of the campaign itself"
-        known = any(number.e164 == other.e164 for other in judged.numbers)
+        others = judged.numbers
+        known = others and any(number.e164 == other.e164 for other in others)
         return None if known else number
 
     def _together(self, one: int, other: int) -> bool:

@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextvars import copy_context
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-async def batches(
-    rows: Iterable[T], size: int, *, in_thread: bool = False
-) -> AsyncIterator[list[T]]:
-    """Give the rows, `size` at a time.
-
-    Reading takes its time: with `in_thread` the loop goes on meanwhile, as a process needs that
-    places calls. The thread may be another one each time.
-    """
+def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Give the rows, `size` at a time."""
     stream = iter(rows)
-
-    def take() -> list[T]:
-        return list(islice(stream, size))
-
-    while batch := (await asyncio.to_thread(take) if in_thread else take()):
+    while batch := list(islice(stream, size)):
         yield batch
+
+
+async def ahead(items: Iterator[T], *, in_thread: bool) -> AsyncGenerator[T, None]:
+    """Give the items; with `in_thread`, each is made while the one before it is worked on.
+
+    Making them takes its time: in a thread it keeps neither the loop waiting, as a process needs
+    that places calls, nor whoever writes them. The thread may be another one each time, and none is
+    left at work once this is closed. What `items` raises comes after all that it gave before.
+    """
+    if not in_thread:
+        for item in items:
+            yield item
+        return
+    coming = _begin(items)
+    try:
+        while made := await _end(coming):
+            coming = _begin(items)
+            yield made[0]
+    finally:
+        await asyncio.wait([coming])
+        coming.exception()
+
+
+def _begin(items: Iterator[T]) -> asyncio.Future[list[T]]:
+    take = partial(copy_context().run, lambda: list(islice(items, 1)))
+    return asyncio.get_running_loop().run_in_executor(None, take)
+
+
+async def _end(coming: asyncio.Future[list[T]]) -> list[T]:
+    await asyncio.wait([coming])  # a cancel ends the waiting, and not the thread's work
+    return coming.result()

@@ -7,11 +7,12 @@ list leaves one row here, as a contact or as a remark, so what is here says how 
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import islice
+from json.encoder import encode_basestring as _quoted
 
 from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.contacts import ContactRow, Note, RejectedRow
 from campaigns.definition import Campaign, Frozen
 from campaigns.rows import Item
-from store.batches import batches
+from store.batches import ahead
+from store.bulk import Bulk
 from store.engine import Store
 from store.runs import RunError
 from store.schema import contacts, numbers, rejected_rows, rules, runs
@@ -52,24 +54,50 @@ async def area_codes(store: Store, run_id: str) -> list[str]:
         return list((await connection.execute(query)).scalars())
 
 
+_CONTACTS = Bulk(
+    contacts.c.run_id,
+    contacts.c.n,
+    contacts.c.line,
+    contacts.c.external_id,
+    contacts.c.columns,
+    contacts.c.lane,
+    contacts.c.state,
+    contacts.c.due_at,
+)
+_NUMBERS = Bulk(numbers.c.run_id, numbers.c.n, numbers.c.position, numbers.c.e164, numbers.c.kind)
+
+
 @dataclass
 class RowsToWrite:
-    """A batch of a list's rows as the tables take them."""
+    """A batch of a list's rows as the tables take them.
 
-    contacts: list[dict[str, object]] = field(default_factory=list)
-    numbers: list[dict[str, object]] = field(default_factory=list)
+    Contacts and numbers as their values one after the other: no object is kept for a row, of which
+    a million would have Python look through all of them again and again for garbage.
+    """
+
+    people: int = 0
+    contacts: list[object] = field(default_factory=list)
+    numbers: list[object] = field(default_factory=list)
     noted: list[dict[str, object]] = field(default_factory=list)
     rejected: int = 0
 
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return self.people + len(self.noted)
+
     async def insert(self, connection: AsyncConnection) -> None:
         """Write the rows."""
-        for table, values in (
-            (contacts, self.contacts),
-            (numbers, self.numbers),
-            (rejected_rows, self.noted),
-        ):
-            if values:
-                await connection.execute(insert(table), values)
+        await _CONTACTS.insert(connection, self.contacts)
+        await _NUMBERS.insert(connection, self.numbers)
+        if self.noted:
+            await connection.execute(insert(rejected_rows), self.noted)
+
+
+def text_of(columns: dict[str, str]) -> str:
+    """Write columns as `json.dumps` does with `ensure_ascii=False`, in a third of its time."""
+    cells = [f"{_quoted(name)}: {_quoted(cell)}" for name, cell in columns.items()]
+    return f"{{{', '.join(cells)}}}"
 
 
 def written_rows(
@@ -82,29 +110,13 @@ def written_rows(
     rows = RowsToWrite()
     for row in batch:
         if isinstance(row, ContactRow):
-            n = after + len(rows.contacts) + 1
-            rows.contacts.append(
-                {
-                    "run_id": run_id,
-                    "n": n,
-                    "line": row.line,
-                    "external_id": row.external_id,
-                    "columns": json.dumps(row.columns, ensure_ascii=False),
-                    "lane": lanes[lane_of(run_id, n, len(lanes))],
-                    "state": "due",
-                    "due_at": now,
-                }
-            )
-            rows.numbers.extend(
-                {
-                    "run_id": run_id,
-                    "n": n,
-                    "position": position,
-                    "e164": number.e164,
-                    "kind": number.kind,
-                }
-                for position, number in enumerate(row.numbers)
-            )
+            rows.people += 1
+            n = after + rows.people
+            lane = lanes[lane_of(run_id, n, len(lanes))]
+            columns = text_of(row.columns)
+            rows.contacts += (run_id, n, row.line, row.external_id, columns, lane, "due", now)
+            for position, number in enumerate(row.numbers):
+                rows.numbers += (run_id, n, position, number.e164, number.kind)
             continue
         kept = isinstance(row, Note)
         rows.rejected += not kept
@@ -136,7 +148,7 @@ async def import_rows(
     Each batch is one transaction. The run must be `preparing`, and `RunError` is raised when
     somebody else has taken it over or ended it. `progress` is called after each batch with what has
     been written so far. With `go_on`, the rows that are in the store already are passed over, each
-    compared with what is there; `ListChangedError` when they differ. `in_thread` as in `batches`.
+    compared with what is there; `ListChangedError` when they differ. `in_thread` as in `ahead`.
     """
     async with store.read() as connection:
         run = (
@@ -147,32 +159,50 @@ async def import_rows(
                 select(func.coalesce(func.max(contacts.c.n), 0)).where(contacts.c.run_id == run_id)
             )
         ).scalar_one()
-    lanes = range(run.lanes)
     stream = iter(rows)
     done = await _pass_over(store, run_id, stream) if go_on else Imported()
     if go_on and progress is not None:
         progress(done)
-    now = store.now()
-    async for batch in batches(stream, BATCH, in_thread=in_thread):
-        rows_of = written_rows(run_id, batch, lanes=lanes, after=last, now=now)
-        last += len(rows_of.contacts)
-        done = Imported(
-            total=done.total + len(rows_of.contacts),
-            rejected=done.rejected + rows_of.rejected,
-            notes=done.notes + len(rows_of.noted) - rows_of.rejected,
-        )
-        async with store.write() as connection:
-            await rows_of.insert(connection)
-            mine = await connection.execute(
-                update(runs)
-                .where(runs.c.id == run_id, runs.c.state == "preparing", runs.c.epoch == run.epoch)
-                .values(total=done.total, rejected=done.rejected)
+    lanes = range(run.lanes)
+    written = _in_batches(run_id, stream, lanes=lanes, after=last, now=store.now())
+    async with aclosing(ahead(written, in_thread=in_thread)) as coming:
+        async for rows_of in coming:
+            done = Imported(
+                total=done.total + rows_of.people,
+                rejected=done.rejected + rows_of.rejected,
+                notes=done.notes + len(rows_of.noted) - rows_of.rejected,
             )
-            if not mine.rowcount:
-                raise RunError(f"run {run_id} is not prepared here any more: another command is")
-        if progress is not None:
-            progress(done)
+            async with store.write(long=True) as connection:
+                await rows_of.insert(connection)
+                mine = await connection.execute(
+                    update(runs)
+                    .where(
+                        runs.c.id == run_id,
+                        runs.c.state == "preparing",
+                        runs.c.epoch == run.epoch,
+                    )
+                    .values(total=done.total, rejected=done.rejected)
+                )
+                if not mine.rowcount:
+                    raise RunError(
+                        f"run {run_id} is not prepared here any more: another command is"
+                    )
+            if progress is not None:
+                progress(done)
     return done
+
+
+def _in_batches(
+    run_id: str, stream: Iterator[Item], *, lanes: Sequence[int], after: int, now: float
+) -> Iterator[RowsToWrite]:
+    while True:
+        # Row by row from the list into the batch, so that a row is gone before the next one comes.
+        batch = islice(stream, BATCH)
+        rows = written_rows(run_id, batch, lanes=lanes, after=after, now=now)
+        if not rows.rows:
+            return
+        after += rows.people
+        yield rows
 
 
 async def start_over(store: Store, run_id: str, definition: Campaign) -> None:
@@ -233,7 +263,7 @@ Written = tuple[int, str, str, tuple[str, ...]]
 
 def _written(row: ContactRow) -> Written:
     numbers_of = tuple(number.e164 for number in row.numbers)
-    return row.line, row.external_id, json.dumps(row.columns, ensure_ascii=False), numbers_of
+    return row.line, row.external_id, text_of(row.columns), numbers_of
 
 
 async def _stored(store: Store, run_id: str, first: int, count: int) -> list[Written]:

@@ -59,7 +59,7 @@ async def add(
         await _remember(connection, run_id, ids if by_id else None, known)
     done, stream = Imported(), iter(rows)
     while batch := list(islice(stream, BATCH)):
-        async with store.write() as connection:
+        async with store.write(long=True) as connection:
             run = await locked(connection, run_id)
             if run.state not in {"running", "paused"}:
                 raise RunError(f"run {run_id} is {run.state}: nobody can be added to it any more")
@@ -75,13 +75,13 @@ async def add(
                 update(runs)
                 .where(runs.c.id == run_id)
                 .values(
-                    total=runs.c.total + len(written.contacts),
+                    total=runs.c.total + written.people,
                     rejected=runs.c.rejected + written.rejected,
                 )
             )
-        seen = last + len(written.contacts)
+        seen = last + written.people
         done = Imported(
-            total=done.total + len(written.contacts),
+            total=done.total + written.people,
             rejected=done.rejected + written.rejected,
             notes=done.notes + len(written.noted) - written.rejected,
         )

@@ -7,6 +7,7 @@ the moment it is written, retries included. A number stays suppressed while any 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import aclosing
 from datetime import date
 from typing import Literal
 
@@ -14,7 +15,7 @@ from sqlalchemy import Row, delete, select, true, update
 
 from campaigns.definition import Frozen
 from store import dead
-from store.batches import batches
+from store.batches import ahead, batches
 from store.engine import Store
 from store.schema import suppression_lists, suppressions
 from store.upsert import replace_list, upsert_suppression
@@ -84,15 +85,16 @@ async def add(
     Each batch is one transaction; `progress` is told the entries written so far.
     """
     written = 0
-    async for batch in batches(entries, BATCH, in_thread=in_thread):
-        now = store.now()
-        async with store.write(long=True) as connection:
-            await connection.execute(
-                upsert_suppression(store), [_values(account, entry, now) for entry in batch]
-            )
-        written += len(batch)
-        if progress is not None:
-            progress(written)
+    async with aclosing(ahead(batches(entries, BATCH), in_thread=in_thread)) as coming:
+        async for batch in coming:
+            now = store.now()
+            async with store.write(long=True) as connection:
+                await connection.execute(
+                    upsert_suppression(store), [_values(account, entry, now) for entry in batch]
+                )
+            written += len(batch)
+            if progress is not None:
+                progress(written)
     return written
 
 

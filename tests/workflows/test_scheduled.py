@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -287,17 +288,18 @@ async def test_an_import_that_is_cut_off_goes_on(
     monkeypatch.setattr(importing, "BATCH", 2)
     rows = [person_row(index) for index in range(4)] + ["190;x", person_row(5), "12;y"]
     file = write_campaign(stage.folder, rows)
-    real, batches = reading.batches, 0
+    real, batches = reading.ahead, 0
 
-    async def dying(*args: Any, **how: Any) -> AsyncIterator[list[Any]]:
+    async def dying(*args: Any, **how: Any) -> AsyncIterator[Any]:
         nonlocal batches
-        async for batch in real(*args, **how):
-            if batches == dies_after:
-                raise Cut
-            batches += 1
-            yield batch
+        async with aclosing(real(*args, **how)) as coming:
+            async for batch in coming:
+                if batches == dies_after:
+                    raise Cut
+                batches += 1
+                yield batch
 
-    monkeypatch.setattr(importing, "batches", dying)
+    monkeypatch.setattr(importing, "ahead", dying)
     if dies_after < 4:
         with pytest.raises(Cut):
             await begin(stage, file)
@@ -305,7 +307,7 @@ async def test_an_import_that_is_cut_off_goes_on(
     if changed:
         rows = [person_row(9), *rows]
         write_campaign(stage.folder, rows)
-    monkeypatch.setattr(importing, "batches", real)
+    monkeypatch.setattr(importing, "ahead", real)
     begun = await begin(stage, file)
     again = await begin(stage, file)
     assert (begun.run, begun.state) == (scheduled_run_id(NAME, "now"), "running")
