@@ -153,6 +153,29 @@ def take_between(
     return slots, ideal
 
 
+def slots_ahead(pace: Pace, now: float, count: int) -> list[float]:
+    """Return the slots that `draw_slots` would give at this instant; none is taken."""
+    return _slots(pace, now, count)[0]
+
+
+def _slots(pace: Pace, now: float, count: int) -> tuple[list[float], float, list[float]]:
+    """Return the next slots, when the run's next one may lie, and what is taken then."""
+    first = max(now + LEAD, pace.next_slot) + (SHIFT if pace.newcomer else 0.0)
+    if pace.crowded and pace.account_rate is not None:
+        step = SPACING / pace.account_rate
+        ahead = [slot for slot in pace.taken if slot > now - max(step, 1.0)]
+        slots, next_slot = take_between(
+            ahead,
+            first=first,
+            step=step,
+            interval=SPACING / pace.run_rate,
+            count=count,
+        )
+        return slots, next_slot, ahead
+    slots = [first + index * pace.interval for index in range(count)]
+    return slots, slots[-1] + SPACING / pace.run_rate if slots else first, []
+
+
 async def draw_slots(
     store: Store,
     connection: AsyncConnection,
@@ -161,31 +184,23 @@ async def draw_slots(
     account: str,
     pace: Pace,
     count: int,
+    now: float | None = None,
 ) -> list[float]:
     """Take `count` consecutive slots for good; the caller holds the account's row.
 
-    Slots that are not used are lost: late is never made up for by a burst.
+    They are those of this instant, or of `now`. Slots that are not used are lost: late is never
+    made up for by a burst.
     """
-    now = store.now()
-    first = max(now + LEAD, pace.next_slot) + (SHIFT if pace.newcomer else 0.0)
+    now = store.now() if now is None else now
     if not count:
         return []
+    slots, next_slot, ahead = _slots(pace, now, count)
     changes: dict[str, object] = {"drawer": store.identity}
     if pace.other_drew:
         changes["shared_until"] = now + SHARED_FOR
     if pace.crowded and pace.account_rate is not None:
-        ahead = [slot for slot in pace.taken if slot > now - 1]
-        slots, next_slot = take_between(
-            ahead,
-            first=first,
-            step=SPACING / pace.account_rate,
-            interval=SPACING / pace.run_rate,
-            count=count,
-        )
         changes["taken"] = json.dumps([round(slot, 6) for slot in ahead])
     else:
-        slots = [first + index * pace.interval for index in range(count)]
-        next_slot = slots[-1] + SPACING / pace.run_rate
         if pace.account_rate is not None:
             changes["next_slot"] = slots[-1] + SPACING / pace.account_rate
         if pace.taken:

@@ -18,7 +18,7 @@ from campaigns.definition import Frozen
 from campaigns.guarding import Watch
 from store import budget, guards
 from store.engine import Store
-from store.pacing import LEAD, SHIFT, Pace, draw_slots, pace_of, recovered
+from store.pacing import LEAD, SHIFT, Pace, draw_slots, pace_of, recovered, slots_ahead
 from store.reserving import CALLED, lock_account
 from store.schema import accounts, attempts, contacts, numbers, runs, suppressions
 from store.trouble import repeatable
@@ -114,9 +114,14 @@ async def claim(
         purse = await budget.purse_of(store, connection, run_id, watch) if watch else None
         if purse is not None and purse.left < 0:
             return [], pace
-        # Slots between those of other campaigns may lie up to an interval behind their own place.
-        intervals = len(keys) if pace.crowded else len(keys) - 1
-        last = first + intervals * pace.interval + (SHIFT if pace.newcomer else LEAD)
+        last = first + (len(keys) - 1) * pace.interval + (SHIFT if pace.newcomer else LEAD)
+        if pace.crowded:
+            # Slots lie between those of others, who may have pushed them far ahead.
+            ahead = slots_ahead(pace, now, len(keys))
+            soon = [slot for slot in ahead if slot <= max(last, now + CLAIM_AHEAD)]
+            if ahead and not soon:
+                return [], pace.model_copy(update={"next_slot": ahead[0]})
+            keys, last = keys[: len(soon)], soon[-1] if soon else last
         send_by = last + SEND_GRACE
         won = (
             await connection.execute(
@@ -181,6 +186,7 @@ async def claim(
             account=run.account_id,
             pace=pace,
             count=len(won),
+            now=now if pace.crowded else None,
         )
     order = {key: index for index, key in enumerate(keys)}
     won = sorted(won, key=lambda row: order[row.key])

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from store import placing
 from store.pacing import SPACING, take_between
-from store.placing import Placed
+from store.placing import CLAIM_AHEAD, Placed
 from store.sharing import WEIGHTS, Sharer, fill, whole_shares
 from tests.store.conftest import Opens
-from tests.store.scene import Clock, Scene, api_id, final, people
+from tests.store.scene import START, Clock, Scene, api_id, final, people
 from tests.store.test_pacing import most_in_a_second
 
 SHARERS = st.lists(
@@ -210,6 +210,35 @@ async def test_slots_of_an_account_go_by_weight_and_none_is_wasted(
     weights = [WEIGHTS[priority] for priority in (1, 2, 3)]
     for part, weight in zip(steady, weights, strict=True):
         assert len(part) / total == pytest.approx(weight / sum(weights), abs=0.06)
+
+
+async def test_on_a_slow_account_nobody_claims_long_before_its_slot(
+    scene: Opens, clock: Clock
+) -> None:
+    """A slot that others have pushed far ahead is waited for: a pause would not hold the POST."""
+    four = await several(scene, [3, 3, 3, 3], channels=40, rate=0.4, seconds=1.0)
+    runs = [one.run for one in four]
+    for run in runs:  # each has heard of the others
+        await run.reserve("heard", channels=1)
+    held = {run.run: (await run.reserve("one", channels=1)).keys for run in runs}
+    slots: list[float] = []
+    for _ in range(8):
+        told: list[float] = []
+        for run in runs:
+            claims, pace = await run.claim_at("one", held[run.run])
+            if claims:
+                held[run.run] = ()
+                slots += [claim.slot for claim in claims]
+                assert claims[0].slot <= clock.now + CLAIM_AHEAD
+            elif held[run.run]:
+                assert pace.next_slot > clock.now + CLAIM_AHEAD
+                told.append(pace.next_slot)
+        if not told:
+            break
+        clock.now = min(told) - 0.1
+    assert len(slots) == 4
+    assert all(after - before >= SPACING / 0.4 - 2e-5 for before, after in pairwise(slots))
+    assert clock.now <= START + 5 * SPACING / 0.4
 
 
 async def test_a_lone_campaign_has_all_of_it(scene: Opens, clock: Clock) -> None:
