@@ -348,9 +348,11 @@ class _Turn:
         )
         due = running and reservation.next_due is not None and reservation.next_due <= now
         idle = work.live == 0
+        # What was not let be posted holds a number and a channel until the next turn.
+        lost = bool(work.reserved) and now - started >= STATE_CHECK
         expired = now - started >= request.max_wait
         fresh_due = due and reservation.next_due is not None and reservation.next_due > started
-        if not (ended or finished or more or fresh_due or idle or expired):
+        if not (ended or finished or more or fresh_due or idle or lost or expired):
             return None
         if finished:
             self._owner.forget(request.run, request.lane)
