@@ -6,7 +6,7 @@ more than rate + 1 of them; one that would be later takes a later slot instead.
 
 Where one process has drawn every slot of late, it keeps its POSTs apart by itself and may shift all
 of them by up to `SHIFT` without asking again. Once a second process draws, both ask for every slot;
-the newcomer leaves a gap of `SHIFT`, so that what the first one has shifted is over.
+the newcomer leaves a gap of `SHIFT` in every run, so that what the first one has shifted is over.
 
 While several runs share the account's rate (`store.sharing`), each draws at its own share of it and
 takes free places of one grid; the slots of one lie between those of another.
@@ -198,6 +198,8 @@ async def draw_slots(
     changes: dict[str, object] = {"drawer": store.identity}
     if pace.other_drew:
         changes["shared_until"] = now + SHARED_FOR
+    if pace.newcomer:
+        await _keep_clear(connection, run_id, account, now)
     if pace.crowded and pace.account_rate is not None:
         changes["taken"] = json.dumps([round(slot, 6) for slot in ahead])
     else:
@@ -208,3 +210,12 @@ async def draw_slots(
     await connection.execute(update(runs).where(runs.c.id == run_id).values(next_slot=next_slot))
     await connection.execute(update(accounts).where(accounts.c.id == account).values(changes))
     return slots
+
+
+async def _keep_clear(connection: AsyncConnection, run_id: str, account: str, now: float) -> None:
+    """Leave the gap in the account's other runs too, for which the first process may have drawn."""
+    await connection.execute(
+        update(runs)
+        .where(runs.c.account_id == account, runs.c.id != run_id, runs.c.next_slot > now - 1)
+        .values(next_slot=runs.c.next_slot + SHIFT)
+    )

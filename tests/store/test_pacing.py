@@ -122,6 +122,27 @@ async def test_slots_of_two_processes_stay_apart(
     assert first_change >= SPACING / 10 + SHIFT - 1e-6
 
 
+@pytest.mark.parametrize("account_rate", [None, 100.0])
+async def test_a_newcomer_keeps_clear_of_every_run_that_another_has_shifted(
+    scene: Opens, store_url: str, clock: Clock, account_rate: float | None
+) -> None:
+    """Also where it draws for another run first: each run keeps its own rate."""
+    one = await scene(run="run1", name="um", account_rate=account_rate)
+    two = await scene(run="run2", name="dois", account_rate=account_rate)
+
+    async def draw(run: Scene) -> list[float]:
+        slots, _ = await placing.draw_again(
+            run.store, run_id=run.run, calls_per_second=10.0, count=4
+        )
+        return slots
+
+    shifted = await draw(one)
+    async with open_store(store_url, clock) as other:
+        for run in (two, one):
+            drawn = await draw(Scene(other, run.run, run.definition))
+    assert drawn[0] >= shifted[-1] + SHIFT + SPACING / 10 - 1e-6
+
+
 async def test_slots_that_were_missed_are_not_made_up_for(scene: Opens, clock: Clock) -> None:
     """After an idle minute pacing begins anew: no burst, however much was left unused."""
     run = await scene()
