@@ -32,6 +32,7 @@ from campaigns.numbers import PhoneNumber, may_be_dialed, normalise
 from campaigns.period import Period
 from store import placing, reserving, runs, sharing, tracking
 from store.engine import Store
+from store.expiring import expire_more
 from store.pacing import Pace
 from store.placing import Claim, NotSent
 from store.reserving import Gate, Reservation
@@ -422,7 +423,23 @@ class _Turn:
                 keys = keys[size:]
             elif next_slot <= self._store.now() + placing.CLAIM_AHEAD:
                 break
+        await self._expire(plan, reservation)
         await self._sleep_until(min(next_slot, give_up_at) - LOOK_AHEAD)
+
+    async def _expire(self, plan: Plan, reservation: Reservation) -> None:
+        """End everybody who is too late for the campaign's end, part by part, in this turn.
+
+        A lane whose run is paused looks again only minutes later.
+        """
+        more = reservation.expires_more
+        while more and plan.ends_at is not None:
+            more = await expire_more(
+                self._store,
+                self._request.run,
+                self._request.lane,
+                ends_at=plan.ends_at,
+                rules_version=plan.version,
+            )
 
     async def _sleep_until(self, instant: float) -> None:
         wait = instant - self._store.now()

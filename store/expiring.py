@@ -11,11 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.attempts import Outcome
 from campaigns.verdict import END_AT
 from store.engine import Store
+from store.runs import Run, locked
 from store.schema import contacts, decisions
 from store.settling import tally_up
+from store.trouble import repeatable
 
 BATCH = 5_000
-"""Contacts that one turn ends at most, so that it stays short at any size of a list."""
+"""Contacts that one transaction ends at most, so that it stays short at any size of a list."""
 
 
 async def expire(
@@ -24,7 +26,7 @@ async def expire(
     run_id: str,
     lane: int,
     *,
-    run: Row[Any],
+    run: Row[Any] | Run,
     ends_at: float,
     now: float,
 ) -> int:
@@ -69,3 +71,20 @@ async def expire(
         tally = Counter({f"contact:{Outcome.EXPIRED.value}": len(log)})
         await tally_up(store, connection, run_id, lane, tally)
     return len(log)
+
+
+@repeatable
+async def expire_more(
+    store: Store, run_id: str, lane: int, *, ends_at: float, rules_version: int
+) -> bool:
+    """End another part of the lane's contacts as `expire` does; return whether there are more.
+
+    Each call is a transaction of its own; a run whose rules are newer is left to the next turn.
+    """
+    async with store.write(long=True) as connection:
+        run = await locked(connection, run_id)
+        if run.rules_version != rules_version:
+            return False
+        now = store.now()
+        count = await expire(store, connection, run_id, lane, run=run, ends_at=ends_at, now=now)
+    return count >= BATCH

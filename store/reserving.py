@@ -29,7 +29,7 @@ from campaigns.attempts import Outcome, Step
 from campaigns.definition import Frozen
 from campaigns.guarding import Watch
 from campaigns.keys import attempt_key
-from store import budget, dead, guards
+from store import budget, dead, expiring, guards
 from store.budget import Purse
 from store.engine import Store
 from store.expiring import expire
@@ -128,6 +128,8 @@ class Reservation(Frozen):
     rules_version: int = 1
     paused_until: float | None = None
     """When a paused run goes on by itself; None: by hand."""
+    expires_more: bool = False
+    """More contacts are too late for the campaign's end than one transaction takes."""
 
 
 async def lock_account(connection: AsyncConnection, run_id: str) -> Row[Any]:
@@ -364,8 +366,11 @@ async def settle_and_reserve(
             if purse is not None and purse.refused:
                 limited = False  # a free slot would not help: the next turn waits for an end
                 run = await _pause_if_empty(store, connection, run_id, run, purse, watch=watch)
+        expired = 0
         if current and ends_at is not None:
-            await expire(store, connection, run_id, lane, run=run, ends_at=ends_at, now=now)
+            expired = await expire(
+                store, connection, run_id, lane, run=run, ends_at=ends_at, now=now
+            )
         next_due = (
             await connection.execute(
                 select(func.min(contacts.c.due_at)).where(
@@ -414,6 +419,7 @@ async def settle_and_reserve(
         hang_up=run.hang_up,
         rules_version=run.rules_version,
         paused_until=run.paused_until,
+        expires_more=expired >= expiring.BATCH,
     )
 
 
