@@ -22,7 +22,7 @@ class Seen:
     different texts are taken for the same is below one in ten million.
     """
 
-    __slots__ = ("_bits", "_keys", "_lines", "_room")
+    __slots__ = ("_asked", "_bits", "_keys", "_lines", "_place", "_room")
 
     def __init__(self) -> None:
         self._size(_FIRST_BITS)
@@ -32,18 +32,21 @@ class Seen:
         self._keys = array("Q", bytes(8 << bits))
         self._lines = array("I", bytes(4 << bits))
         self._room = (1 << bits) * 5 // 8
+        self._asked = self._place = 0  # the last key, while its slot is the one that was found
 
     def _slot(self, key: int) -> int:
-        keys, mask = self._keys, (1 << self._bits) - 1
-        slot = (key * _SPREAD & _WORD) >> (64 - self._bits)
+        if key == self._asked:
+            return self._place
+        keys, bits = self._keys, self._bits
+        slot = (key * _SPREAD & _WORD) >> (64 - bits)
         while (found := keys[slot]) and found != key:
-            slot = (slot + 1) & mask
+            slot = (slot + 1) & ((1 << bits) - 1)
+        self._asked, self._place = key, slot
         return slot
 
     def line_of(self, key: int) -> int | None:
         """Give the line that was remembered for a key (1 to 2**64 - 1), or None."""
-        slot = self._slot(key)
-        return self._lines[slot] if self._keys[slot] else None
+        return self._lines[self._slot(key)] or None
 
     def remember(self, key: int, line: int) -> None:
         """Remember the line of a key, unless the key is known."""
@@ -56,12 +59,15 @@ class Seen:
             self._grow()
 
     def _grow(self) -> None:
-        keys, lines = self._keys, self._lines
+        old, old_lines = self._keys, self._lines
         self._size(self._bits + 1)
-        for key, line in zip(keys, lines, strict=True):
+        keys, lines, shift, mask = self._keys, self._lines, 64 - self._bits, (1 << self._bits) - 1
+        for at, key in enumerate(old):
             if key:
-                slot = self._slot(key)
-                self._keys[slot], self._lines[slot] = key, line
+                slot = (key * _SPREAD & _WORD) >> shift
+                while keys[slot]:
+                    slot = (slot + 1) & mask
+                keys[slot], lines[slot] = key, old_lines[at]
                 self._room -= 1
 
 

@@ -256,7 +256,7 @@ def _rows(lines: _Lines, separator: str) -> Iterator[Row | BrokenRow]:
             lines.reread()
             yield BrokenRow(line, "bad_quotes", _BAD_QUOTES, (record[0].strip(),))
             continue
-        if any("'" in text for text in record):
+        if "'" in "".join(record):
             yield line, [plain(cell.strip()) for cell in cells]
         else:
             yield line, [cell.strip() for cell in cells]

@@ -160,10 +160,13 @@ def test_every_row_is_a_contact_or_joined_or_rejected(
 def test_what_was_seen_is_remembered_by_its_first_line(keys: list[int], other: int) -> None:
     """The compact memory answers as a dictionary would, also while it grows."""
     seen, known = Seen(), dict[int, int]()
-    for line, key in enumerate([*keys, *(n * 2**40 + 1 for n in range(len(keys) * 7))], start=1):
+    for line, key in enumerate([*keys, *(n * 2**40 + 1 for n in range(700))], start=1):
         assert seen.line_of(key) == known.get(key)
+        if other and line % 2:
+            assert seen.line_of(other) == known.get(other)
         seen.remember(key, line)
         known.setdefault(key, line)
+        assert seen.line_of(key) == known[key]
     assert all(seen.line_of(key) == line for key, line in known.items())
     if other:
         assert seen.line_of(other) == known.get(other)
