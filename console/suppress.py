@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -53,7 +54,7 @@ def add(
     *,
     campaign: ForCampaign = None,
     scope: ScopeOption = "all",
-    source: Annotated[str, typer.Option(help="Where the wish came from.")] = "by hand",
+    source: Annotated[str, typer.Option(help="Where the wish came from.")] = suppressing.BY_HAND,
     expires: Annotated[
         str | None, typer.Option(metavar="DAY", help="The last day on which it holds.")
     ] = None,
@@ -73,7 +74,8 @@ def add(
     ]
 
     async def write(store: Store, account: str) -> None:
-        await suppressing.add(store, account, entries)
+        with _naming():
+            await suppressing.add(store, account, entries)
 
     _in_every_store(write)
     count = len({entry.e164 for entry in entries})
@@ -138,9 +140,10 @@ def import_command(
                 said = time.monotonic()
                 _note(f"{written} numbers written ...")
 
-        if name is None:
-            await suppressing.add(store, account, entries.read(), on_progress)
-        else:
+        with _naming():
+            if name is None:
+                await suppressing.add(store, account, entries.read(), on_progress)
+                return
             try:
                 await suppressing.import_list(
                     store, account, name.strip(), entries.read(), on_progress, may_shrink=shrink
@@ -306,6 +309,15 @@ def lists(*, as_json: AsJson = False) -> None:
         print(f"{item.name}: {_numbers(item.numbers)}, imported {at:%Y-%m-%d %H:%M} UTC")
     if not found:
         print("No registry was imported; `discador suppress import FILE --as NAME` does.")
+
+
+@contextmanager
+def _naming() -> Iterator[None]:
+    """Tell a name that may not be taken."""
+    try:
+        yield
+    except suppressing.ReservedNameError as error:
+        raise CommandError(f"{error}.") from None
 
 
 def _note(line: str) -> None:

@@ -24,6 +24,9 @@ from store.upsert import add_tally, insert_ignore
 OVER = ("ended", "refused", "not_sent", "not_placed", "unknown")
 """States of an attempt that is over and waits for a decision."""
 
+RULE = "a rule of run "
+"""What the source of an entry of the suppression list begins with that a retry rule wrote."""
+
 FLAT = 1_000
 """Rows per IN list."""
 
@@ -249,7 +252,7 @@ def _suppression(row: Any, run_id: str, now: float) -> dict[str, object]:
         "e164": row.e164,
         "scope": "all",
         "campaign": "",
-        "source": f"a rule of run {run_id}",
+        "source": f"{RULE}{run_id}",
         "created_at": now,
     }
 

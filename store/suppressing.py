@@ -6,18 +6,19 @@ the moment it is written, retries included. A number stays suppressed while any 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import aclosing
 from datetime import date
 from typing import Literal
 
-from sqlalchemy import Row, delete, select, true, update
+from sqlalchemy import ColumnElement, Row, delete, func, select, true, update
 
 from campaigns.definition import Frozen
 from store import dead
 from store.batches import ahead, batches
 from store.engine import Store
 from store.schema import suppression_lists, suppressions
+from store.settling import RULE
 from store.upsert import replace_list, upsert_suppression
 
 Scope = Literal["sales", "collection", "all"]
@@ -29,6 +30,17 @@ CAMPAIGN_LIST = "campaign list: "
 
 LEAST_KEPT = 0.5
 """The share of a registry's numbers that its next import must hold, unless it is said to shrink."""
+
+
+BY_HAND = "by hand"
+"""The source of an entry that a person wrote without naming another."""
+
+
+class ReservedNameError(Exception):
+    """A list or a source has a name under which entries of another kind are kept."""
+
+    def __init__(self, name: str, whose: str) -> None:
+        super().__init__(f'"{name}" is what {whose} are kept under; choose another name')
 
 
 class ShrunkError(Exception):
@@ -71,23 +83,59 @@ def _values(account: str, entry: Suppression, now: float) -> dict[str, object]:
     }
 
 
+def _own_source(source: str) -> str:
+    """Return a source that a person names. Raises `ReservedNameError` for one that is ours."""
+    if source == dead.SOURCE:
+        raise ReservedNameError(source, "numbers that are dead")
+    if source.startswith(CAMPAIGN_LIST):
+        raise ReservedNameError(source, "entries of a campaign's own lists")
+    return source
+
+
+def _list_name(name: str) -> str:
+    """Return a list's name. Raises `ReservedNameError` where others' entries have it as source."""
+    if name == BY_HAND:
+        raise ReservedNameError(name, "entries that were written by hand")
+    if name.startswith(RULE):
+        raise ReservedNameError(name, "entries that a campaign's rules wrote")
+    return _own_source(name)
+
+
 async def add(
     store: Store,
     account: str,
     entries: Iterable[Suppression],
     progress: Callable[[int], None] | None = None,
-    *,
-    in_thread: bool = False,
 ) -> int:
     """Suppress numbers; return how many entries were written. Twice is the same as once.
 
     An entry that is there already (same number, scope, campaign and source) takes the new dates.
-    Each batch is one transaction; `progress` is told the entries written so far.
+    Each batch is one transaction; `progress` is told the entries written so far. Raises
+    `ReservedNameError` for a source that is not for people to name.
     """
+
+    def judged() -> Iterator[Suppression]:
+        for entry in entries:
+            _own_source(entry.source)
+            yield entry
+
+    return await _write(store, account, judged(), progress)
+
+
+async def _write(
+    store: Store,
+    account: str,
+    entries: Iterable[Suppression],
+    progress: Callable[[int], None] | None = None,
+    *,
+    at: float | None = None,
+    in_thread: bool = False,
+) -> int:
+    """Write entries as of `at`, else of the moment; return how many."""
     written = 0
     async with aclosing(ahead(batches(entries, BATCH), in_thread=in_thread)) as coming:
         async for batch in coming:
-            now = store.now()
+            now = store.now() if at is None else at
             async with store.write(long=True) as connection:
                 await connection.execute(
                     upsert_suppression(store), [_values(account, entry, now) for entry in batch]
@@ -96,6 +144,17 @@ async def add(
             if progress is not None:
                 progress(written)
     return written
+
+
+async def _later_than(store: Store, *these: ColumnElement[bool]) -> float:
+    """Return an instant after that of every one of these entries, whatever the clock says.
+
+    All entries of an import have it, so that those of earlier ones are told from them.
+    """
+    newest = select(func.max(suppressions.c.created_at)).where(*these)
+    async with store.read(long=True) as connection:
+        known = (await connection.execute(newest)).scalar()
+    return store.now() if known is None else max(store.now(), known + 0.001)
 
 
 async def import_list(
@@ -112,22 +171,17 @@ async def import_list(
     Numbers that an earlier import of the same name held and this one does not are let go at the
     end, so at no moment is a number of the new list free. Interrupted, it is run again. Raises
     `ShrunkError` where it holds less than half of what the last one did: then nobody is let go, and
-    the list keeps its age.
+    the list keeps its age, and `ReservedNameError` for a name that other entries have as source.
     """
-    started = store.now()
+    these = suppressions.c.account_id == account, suppressions.c.source == _list_name(name)
+    at = await _later_than(store, *these)
     before = {item.name: item.numbers for item in await lists(store, account)}.get(name, 0)
     named = (entry.model_copy(update={"source": name}) for entry in entries)
-    written = await add(store, account, named, progress)
+    written = await _write(store, account, named, progress, at=at)
     if written < before * LEAST_KEPT and not may_shrink:
         raise ShrunkError(name, before, written)
     async with store.write(long=True) as connection:
-        await connection.execute(
-            delete(suppressions).where(
-                suppressions.c.account_id == account,
-                suppressions.c.source == name,
-                suppressions.c.created_at < started,
-            )
-        )
+        await connection.execute(delete(suppressions).where(*these, suppressions.c.created_at < at))
         await connection.execute(
             replace_list(store),
             {
@@ -154,21 +208,19 @@ async def import_campaign_lists(
     Entries that earlier lists of the campaign held and these do not are let go at the end; those
     that were written by hand stay. No entries: all earlier lists are let go.
     """
-    started = store.now()
+    these = (
+        suppressions.c.account_id == account,
+        suppressions.c.campaign == campaign,
+        suppressions.c.source.startswith(CAMPAIGN_LIST, autoescape=True),
+    )
+    at = await _later_than(store, *these)
     own = (
         entry.model_copy(update={"campaign": campaign, "source": f"{CAMPAIGN_LIST}{entry.source}"})
         for entry in entries
     )
-    written = await add(store, account, own, progress, in_thread=in_thread)
+    written = await _write(store, account, own, progress, at=at, in_thread=in_thread)
     async with store.write(long=True) as connection:
-        await connection.execute(
-            delete(suppressions).where(
-                suppressions.c.account_id == account,
-                suppressions.c.campaign == campaign,
-                suppressions.c.source.startswith(CAMPAIGN_LIST, autoescape=True),
-                suppressions.c.created_at < started,
-            )
-        )
+        await connection.execute(delete(suppressions).where(*these, suppressions.c.created_at < at))
     return written
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Table
+from sqlalchemy import Table, case
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.schema import short_call_days, suppression_lists, suppressions, tallies
@@ -34,13 +34,19 @@ def add_tally(store: Store) -> Insert:
 
 
 def upsert_suppression(store: Store) -> Insert:
-    """Insert a suppression, or bring the dates of the one that is there up to date."""
+    """Insert a suppression, or bring the dates of the one that is there up to date.
+
+    It never gets older: of two imports at the same time, neither lets go what the other wrote.
+    """
     statement = _insert(store, suppressions)
+    ours, new = suppressions.c.created_at, statement.excluded.created_at
     key = ("account_id", "e164", "scope", "campaign", "source")
     return statement.on_conflict_do_update(
         index_elements=[suppressions.c[name] for name in key],
         set_={
-            name: statement.excluded[name] for name in ("registered_on", "expires_at", "created_at")
+            "registered_on": statement.excluded.registered_on,
+            "expires_at": statement.excluded.expires_at,
+            "created_at": case((new > ours, new), else_=ours),
         },
     )
 

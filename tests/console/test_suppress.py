@@ -52,6 +52,20 @@ def _stored(folder: Path, e164: str = E164, *, sandbox: bool = False) -> list[Su
     return asyncio.run(read())
 
 
+def test_names_of_ours_are_refused(suppress: Callable[..., Answer], tmp_path: Path) -> None:
+    """Told plainly, for a registry and for a source; nothing is written."""
+    (tmp_path / "list.csv").write_text(f"number\n{PHONE}\n", encoding="utf-8")
+    for arguments in (
+        ("add", PHONE, "--source", "dead number"),
+        ("import", "list.csv", "--as", "dead number"),
+        ("import", "list.csv", "--as", "by hand"),
+    ):
+        code, _, err = suppress(*arguments)
+        assert code == 1
+        assert "choose another name" in err
+        assert _stored(tmp_path) == []
+
+
 def test_a_number_is_suppressed_for_real_calls_and_rehearsals(
     suppress: Callable[..., Answer], tmp_path: Path
 ) -> None:
