@@ -91,6 +91,7 @@ async def settle(
                     attempts.c.unsure_at,
                     attempts.c.cost_brl,
                     attempts.c.worst_cost,
+                    attempts.c.refusal,
                 )
             )
         ).all()
@@ -213,6 +214,14 @@ async def _places(
     }
 
 
+def blames_account(refusal: str | None) -> bool:
+    """Whether an attempt was refused on account of the account, such as for want of balance.
+
+    That says nothing about the contact: it is not counted against it.
+    """
+    return refusal is not None and json.loads(refusal).get("kind") == "account"
+
+
 def _failed(row: Any, step: Step) -> bool:
     """Whether a call that the API had accepted came to nothing for a technical reason."""
     return step.outcome in _BROKEN or row.state == "unknown"
@@ -230,7 +239,7 @@ def _change(step: Step, row: Any, contact: Any, now: float, rule: int | None) ->
         "b_due_at": due_at,
         "b_position": contact.position,
         "b_accepted": contact.accepted - step.spared,
-        "b_technical": contact.technical + 1 if step.spared or step.outcome in _NO_CALL else 0,
+        "b_technical": _technical(step, row, contact.technical),
         "b_rule_uses": contact.rule_uses,
     }
     if step.action == "final":
@@ -244,6 +253,13 @@ def _change(step: Step, row: Any, contact: Any, now: float, rule: int | None) ->
         # It was withdrawn while this attempt was under way: none follows.
         change |= {"b_state": "done", "b_outcome": contact.outcome, "b_due_at": now}
     return change
+
+
+def _technical(step: Step, row: Any, before: int) -> int:
+    """Return how many attempts in a row have come to nothing for technical reasons."""
+    if blames_account(row.refusal):
+        return before
+    return before + 1 if step.spared or step.outcome in _NO_CALL else 0
 
 
 def _suppression(row: Any, run_id: str, now: float) -> dict[str, object]:

@@ -15,7 +15,7 @@ from store.placing import Placed, mark_late
 from store.reserving import ORPHANED_AFTER
 from store.runs import locked
 from store.schema import attempts, contacts, lanes, numbers, runs
-from store.settling import OVER
+from store.settling import OVER, blames_account
 from store.trouble import repeatable
 
 
@@ -274,7 +274,7 @@ async def undecided(store: Store, run_id: str, lane: int, limit: int) -> list[En
             call=CallFacts.model_validate_json(row.facts) if row.facts else None,
             refusal=json.loads(row.refusal).get("kind") if row.refusal else None,
             accepted=row.accepted,
-            technical=row.technical + (row.state != "ended"),
+            technical=row.technical + (row.state != "ended" and not blames_account(row.refusal)),
             numbers_left=row.numbers_left,
             rule_uses=tuple(json.loads(row.rule_uses)),
         )

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from campaigns.attempts import Outcome, Step
+from campaigns.policy import MAX_TECHNICAL, dialing_rules, next_step
 from store import placing, tracking
 from store.placing import NotSent, RefusedPost
 from store.schema import suppressions
@@ -255,3 +256,23 @@ async def test_giving_up_is_done_once_and_only_from_the_state_that_was_seen(
     assert [kept[key].state for key in keys] == ["placed", state]
     assert kept[keys[1]].live is (state == "unknown")
     assert [ended.how for ended in await run.undecided()] == [state]
+
+
+async def test_refusals_of_the_account_are_not_counted_against_the_contact(
+    scene: Opens, clock: Clock
+) -> None:
+    """A run that resumes by itself after each 402 gives nobody up; other failures still count."""
+    run = await scene(rows=people(1))
+    rules = dialing_rules(run.definition, 1)
+    steps: tuple[Step, ...] = ()
+    refusals = [RefusedPost(key="", kind="account", status=402)] * (MAX_TECHNICAL + 2)
+    for refusal in [*refusals, NotSent(key=""), *refusals, NotSent(key="")]:
+        clock.now += 3_600
+        token = run.token()
+        (key,) = (await run.reserve(token, steps=steps)).keys
+        await run.claim(token, [key])
+        await placing.record(run.store, [refusal.model_copy(update={"key": key})])
+        steps = tuple(next_step(rules, ended) for ended in await run.undecided())
+        assert [step.action for step in steps] == ["retry"]
+    await run.reserve(steps=steps)
+    assert (await run.contacts())[0].technical == 2
