@@ -265,13 +265,13 @@ async def test_refusals_of_the_account_are_not_counted_against_the_contact(
     run = await scene(rows=people(1))
     rules = dialing_rules(run.definition, 1)
     steps: tuple[Step, ...] = ()
-    refusals = [RefusedPost(key="", kind="account", status=402)] * (MAX_TECHNICAL + 2)
-    for refusal in [*refusals, NotSent(key=""), *refusals, NotSent(key="")]:
+    no_balance = ["account"] * (MAX_TECHNICAL + 2)
+    for kind in [*no_balance, "other", *no_balance, "other"]:
         clock.now += 3_600
         token = run.token()
         (key,) = (await run.reserve(token, steps=steps)).keys
         await run.claim(token, [key])
-        await placing.record(run.store, [refusal.model_copy(update={"key": key})])
+        await placing.record(run.store, [RefusedPost(key=key, kind=kind)])
         steps = tuple(next_step(rules, ended) for ended in await run.undecided())
         assert [step.action for step in steps] == ["retry"]
     await run.reserve(steps=steps)
