@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -23,7 +22,7 @@ from console import engine
 from console.failures import CommandError, InvalidDefinitionError
 from console.interrupt import run_interruptible
 from console.progress import counted, screen
-from console.steering import Known, choose, known_runs
+from console.steering import Known, choose, known_runs, wake
 from console.target import Target, find_target
 from store import roster, runs
 from store.importing import Imported
@@ -108,7 +107,7 @@ async def _add(console: Console, target: Target, name: str, file: Path, *, as_js
             )
         except RunError as error:
             raise CommandError(f"{str(error).capitalize()}.") from None
-        await _wake(target, one)
+        await wake(target, one)
     if as_json:
         sys.stdout.write(
             json.dumps({"run": one.run.id, "added": added.total, "rejected": added.rejected}) + "\n"
@@ -149,7 +148,7 @@ async def _withdraw(
             found = await roster.withdraw(one.store, one.run.id, ids)
         except RunError as error:
             raise CommandError(f"{str(error).capitalize()}.") from None
-        await _wake(target, one)
+        await wake(target, one)
     if as_json:
         sys.stdout.write(json.dumps({"run": one.run.id, **found.model_dump(mode="json")}) + "\n")
         return
@@ -192,14 +191,3 @@ def _told(one: Known, found: Withdrawn) -> Iterator[str]:
         yield f"{len(found.unknown)} ids are not of this run: {shown}" + (
             f" and {more} more." if more > 0 else "."
         )
-
-
-async def _wake(target: Target, one: Known) -> None:
-    """Let lanes that wait look at the store now; with Temporal away they do so by themselves."""
-    if target.temporal is None:
-        return
-    try:
-        async with asyncio.timeout(engine.UPDATE_SECONDS):
-            await engine.wake_lanes(await engine.connect(target.temporal), one.run)
-    except (TimeoutError, CommandError):
-        return

@@ -224,6 +224,17 @@ async def show_report(
             tell_where(lambda line: console.print(line, soft_wrap=True, highlight=False), mendable)
 
 
+async def wake(target: Target, one: Known) -> None:
+    """Let lanes that wait look at the store now; with Temporal away they do so by themselves."""
+    if target.temporal is None:
+        return
+    try:
+        async with asyncio.timeout(engine.UPDATE_SECONDS):
+            await engine.wake_lanes(await engine.connect(target.temporal), one.run)
+    except (TimeoutError, CommandError):
+        return
+
+
 async def check_worker(console: Console, target: Target) -> None:
     """See that Temporal answers, the store opens, and a worker of this machine asks for work.
 

@@ -12,12 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from campaigns.attempts import Outcome
+from campaigns.keys import key_in
 from console.failures import CommandError
 from console.progress import local_time
-from console.steering import choose, known_runs
+from console.steering import choose, known_runs, wake
 from console.target import Target
+from console.voice import voice_client
 from store import unknowns
 from store.runs import RunError
+from zenvia.errors import VoiceError
 
 
 async def show_unknowns(
@@ -77,7 +80,10 @@ async def settle_unknown(
     call_id: int | None,
     outcome: str | None,
 ) -> None:
-    """Settle one attempt and say what follows. Twice is the same as once."""
+    """Settle one attempt and say what follows. Twice is the same as once.
+
+    A call that is named must be the attempt's own, by the key in its tags: the API is asked.
+    """
     ways: dict[str, unknowns.How] = {way: way for way in get_args(unknowns.How)}
     if how not in ways:
         raise CommandError(f"--as takes one of {', '.join(ways)}.")
@@ -87,10 +93,28 @@ async def settle_unknown(
     chosen: Outcome | None = None if outcome is None else said[outcome]
     async with known_runs(target) as known:
         one = choose(known, name, open_only=False)
+        if call_id is not None:
+            await _is_of(attempt, call_id)
         try:
             told = await unknowns.resolve(
                 one.store, one.run.id, attempt, ways[how], call=call_id, outcome=chosen
             )
         except RunError as error:
             raise CommandError(f"{error}.") from None
+        await wake(target, one)
     console.print(f"{told[:1].upper()}{told[1:]}.", highlight=False, soft_wrap=True)
+
+
+async def _is_of(attempt: str, call_id: int) -> None:
+    """Raise `CommandError` unless the API's call carries the attempt's key."""
+    try:
+        async with voice_client() as client:
+            call = await client.fetch_call(call_id)
+    except VoiceError as error:
+        raise CommandError(f"Call {call_id} could not be looked at: {error}") from None
+    key = key_in(call.tags)
+    if key != attempt:
+        whose = "its tags name no attempt" if key is None else f"its tags name {key}"
+        raise CommandError(
+            f"call {call_id} is not of attempt {attempt}: {whose}. Nothing was written."
+        )

@@ -45,7 +45,7 @@ def ask(
     """
 
     async def main() -> _T:
-        async with _client() as client:
+        async with voice_client() as client:
             return await work(client)
 
     try:
@@ -56,7 +56,8 @@ def ask(
         raise CommandError(str(error)) from None
 
 
-def _client() -> VoiceClient:
+def voice_client() -> VoiceClient:
+    """Return a client of the API that this directory's commands ask. Raises `CommandError`."""
     try:
         settings = load_settings()
     except SettingsError as error:
