@@ -145,7 +145,8 @@ class Lane:
                 running = result.state == "running"
                 if running and result.next_due is not None:
                     wait = min(wait, result.next_due)
-                    if wait < 0.1:
+                    if wait < 0.1:  # another turn at once; turns take no time here, so this does
+                        await asyncio.sleep(wait)
                         continue
                 else:
                     wait = min(wait, 300.0)
