@@ -1,94 +1,36 @@
-"""One HTTP exchange with the Voice API: sent at most once, and every failure placed in our tree.
+"""One exchange with the Voice API: sent at most once, and every failure placed in our tree.
 
-The only module that imports httpx. Its requests go straight to its transport, which runs on
-aiohttp's connections: httpx's own pool slows down with their number, and its client (redirects,
-authentication, cookies, a log line with the address) costs more CPU than the exchange itself. The
-class of a lower layer's exception does not tell whether bytes left: a
-server that hangs up after reading a request arrives as httpx.ConnectTimeout. So only the gate of
-`zenvia.gate` decides: what fails before it opened is `NotSent`, what fails after it is `Unsure`.
+Below is HTTP/1.1 of our own: `zenvia.pool` makes and keeps connections, `zenvia.wire` writes on
+them, `zenvia.answers` reads. What fails before the gate of `zenvia.gate` opened is `NotSent`, what
+fails after it is `Unsure`, whatever the layers below call it.
+
+The only module that imports httpx, for what it knows best: how an address and its query are
+written, and which certificates are trusted.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from http import HTTPStatus
 from types import TracebackType
-from typing import Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Self
+from urllib.parse import urlencode, urlsplit
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from zenvia import errors
-from zenvia.gate import Gate, State, current_gate, trace_config
+from zenvia.answers import Answer, Failed, Sink, SinkFailed
+from zenvia.gate import Gate, State
+from zenvia.pool import Pool
+from zenvia.wire import Timeouts
 
-Sink = Callable[[Mapping[str, str]], Callable[[bytes], object] | None]
-"""Shown the headers of a success, gives what takes its body, or None to have it in the answer."""
+__all__ = ["Answer", "HttpTransport", "Sink", "Timeouts", "place"]
 
-_Given = TypeVar("_Given")
-_Result = TypeVar("_Result")
-_Late = type[errors.WriteTimeout] | type[errors.TotalTimeout]
-
-_KEEPALIVE = 4.0  # seconds; the API announces that it closes idle connections after 5
-_MAX_ANSWER = 16 * 2**20  # bytes; a full report page is about 0.2 MB
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Limits in seconds for one exchange.
-
-    `pool` and `connect` bound the wait for a connection, `write` and `read` the time from the
-    first byte written to the head of the answer, `read` also each silence within the answer, and
-    `total` everything together.
-    """
-
-    connect: float = 5.0
-    write: float = 5.0
-    read: float = 10.0
-    pool: float = 5.0
-    total: float = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: HTTP code, headers with lower-case names, and the whole body."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class _SinkFailed(Exception):  # noqa: N818 - carries the caller's own error past the map
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-
-NOT_SENT: Mapping[type[Exception], type[errors.NotSent]] = {
-    httpx.PoolTimeout: errors.PoolTimeout,
-    httpx.ConnectTimeout: errors.ConnectTimeout,
-    httpx.TimeoutException: errors.ConnectTimeout,
-    httpx.UnsupportedProtocol: errors.RequestNotPossible,
-    httpx.LocalProtocolError: errors.RequestNotPossible,
-    httpx.InvalidURL: errors.RequestNotPossible,
-    httpx.TransportError: errors.ConnectError,
-    OSError: errors.ConnectError,
-    Exception: errors.RequestNotPossible,
-}
-"""What a lower layer's exception means while the gate was never open; the first match wins."""
-
-UNSURE: Mapping[type[Exception], type[errors.Unsure]] = {
-    httpx.WriteTimeout: errors.WriteTimeout,
-    httpx.ReadTimeout: errors.ReadTimeout,
-    httpx.DecodingError: errors.Undecodable,
-    Exception: errors.ConnectionLost,
-}
-"""What a lower layer's exception means once the gate has opened; the first match wins."""
+_TARGET = re.compile(rb"/[!-~]*")
+_VERBS = frozenset({"GET", "POST", "DELETE"})
 
 _EXPLANATION: Mapping[type[errors.VoiceError], str] = {
     errors.ConnectError: "no connection to {address} could be made; nothing was sent",
@@ -107,13 +49,12 @@ _EXPLANATION: Mapping[type[errors.VoiceError], str] = {
 def place(exc: Exception, *, opened: bool) -> type[errors.VoiceError]:
     """Place any exception of the layers below: `NotSent` while the gate was shut, else `Unsure`.
 
-    httpx-aiohttp calls every broken connection a ConnectTimeout; its cause tells the difference.
+    Its kind is believed only as far as the gate agrees.
     """
-    cause = exc.__cause__
-    if isinstance(exc, httpx.ConnectTimeout) and cause and not isinstance(cause, TimeoutError):
-        return errors.ConnectionLost if opened else errors.ConnectError
-    table: Mapping[type[Exception], type[errors.VoiceError]] = UNSURE if opened else NOT_SENT
-    return next(ours for theirs, ours in table.items() if isinstance(exc, theirs))
+    kind = exc.kind if isinstance(exc, Failed) else None
+    if opened:
+        return kind if kind and issubclass(kind, errors.Unsure) else errors.ConnectionLost
+    return kind if kind and issubclass(kind, errors.NotSent) else errors.RequestNotPossible
 
 
 class HttpTransport:
@@ -127,48 +68,42 @@ class HttpTransport:
             raise ValueError("the API's address must not hold a user, a query or a fragment")
         if not token or not token.isascii() or not token.isprintable() or " " in token:
             raise ValueError("the access token is empty, or has characters that no token has")
+        try:
+            base = httpx.URL(base_url.rstrip("/"))
+        except httpx.InvalidURL:
+            raise ValueError("the API's address is not one; is it written right?") from None
         self.address = parts.netloc
         self._base = base_url.rstrip("/")
+        self._secure = parts.scheme == "https"
+        self._host = base.raw_host.decode("ascii")
+        self._port = base.port or (443 if self._secure else 80)
         self._timeouts = timeouts
         self._connections = connections
-        self._headers = httpx.Headers(
-            {
-                "Host": parts.netloc,
-                "Access-Token": token,
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip, deflate",
-                "User-Agent": "discador",
-            }
-        )
-        self._headers_of_json = httpx.Headers({**self._headers, "Content-Type": "application/json"})
-        self._extensions = {
-            "timeout": {
-                "connect": timeouts.connect,
-                "write": timeouts.write,
-                "read": timeouts.read,
-                "pool": timeouts.connect + timeouts.pool,
-            }
-        }
-        self._address_of = lru_cache(maxsize=64)(lambda path: httpx.URL(self._base + path))
-        self._http: AiohttpTransport | None = None
+        written = parts.netloc.encode("ascii", "ignore")
+        named = written if parts.netloc.isascii() and parts.netloc.isprintable() else base.netloc
+        self._headers = (
+            b"Host: %b\r\nAccess-Token: %b\r\nAccept: application/json\r\n"
+            b"Accept-Encoding: gzip, deflate\r\nUser-Agent: discador\r\n"
+        ) % (named, token.encode("ascii"))
+        self._target_of = lru_cache(maxsize=64)(lambda path: httpx.URL(self._base + path).raw_path)
+        self._head_of = lru_cache(maxsize=64)(self._head)
+        self._pool: Pool | None = None
 
     def __repr__(self) -> str:
         return f"HttpTransport({self._base!r}, token=***)"
 
     async def __aenter__(self) -> Self:
-        limits = httpx.Limits(max_connections=self._connections, keepalive_expiry=_KEEPALIVE)
-        transport = AiohttpTransport(limits=limits)
-        transport.client = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._connections,
-                keepalive_timeout=_KEEPALIVE,
-                ssl=transport.ssl_context,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trace_configs=[trace_config()],
-            trust_env=False,
+        tls = None
+        if self._secure:
+            tls = httpx.create_ssl_context()
+            tls.set_alpn_protocols(["http/1.1"])
+        self._pool = Pool(
+            self._host,
+            self._port,
+            tls=tls,
+            timeouts=self._timeouts,
+            limit=self._connections,
         )
-        self._http = transport
         return self
 
     async def __aexit__(
@@ -177,8 +112,8 @@ class HttpTransport:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._http is not None:
-            await self._http.aclose()
+        if self._pool is not None:
+            await self._pool.close()
 
     async def exchange(
         self,
@@ -203,91 +138,53 @@ class HttpTransport:
         200 and may give a function that takes the body piece by piece; the answer then has none.
         What it raises passes through.
 
-        Errors carry no cause: the layers below keep the address with its query, and the headers
-        with the token, in theirs.
+        Errors carry no cause, and nothing of a lower layer's message.
         """
-        if self._http is None:
+        if self._pool is None:
             raise RuntimeError("the client is not open: use it in `async with`")
         deadline = asyncio.get_running_loop().time() + (total or self._timeouts.total)
-        timer = asyncio.timeout_at(deadline)
-        gate = Gate(
-            has_body=body is not None,
-            send_by=send_by,
-            clock=clock,
-            timer=timer,
-            answer_within=self._timeouts.write + self._timeouts.read,
-            permit=permit,
-        )
-        reset = current_gate.set(gate)
-        status = 0
+        gate = Gate(send_by=send_by, clock=clock, permit=permit)
         try:
-            async with timer:
-                address = self._address_of(path)
-                request = httpx.Request(
-                    verb,
-                    address if query is None else address.copy_merge_params(query),
-                    headers=self._headers if body is None else self._headers_of_json,
-                    content=body,
-                    extensions=self._extensions,
-                )
-                response = await self._http.handle_async_request(request)
-                timer.reschedule(deadline)
-                status = response.status_code
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                try:
-                    wanted = sink if status == HTTPStatus.OK else None
-                    take = None if wanted is None else _outside(wanted, headers)
-                    content = await _read(response, take)
-                finally:
-                    await response.aclose()
-                return Answer(status, headers, content)
-        except _SinkFailed as failed:
+            data = self._request(verb, path, query, body)
+            connection = self._pool.take() or await self._pool.wait(deadline)
+            return await connection.exchange(data, gate, deadline, sink)
+        except SinkFailed as failed:
             failure: Exception = failed.error
         except Exception as exc:  # noqa: BLE001 - the map is total on purpose
-            late: _Late | None = None
-            if timer.expired():
-                early = (timer.when() or deadline) < deadline
-                late = errors.WriteTimeout if early else errors.TotalTimeout
-            failure = self._placed(exc, gate, late=late, operation=operation, status=status)
+            failure = self._placed(exc, gate, operation)
         finally:
             gate.give_up()
-            current_gate.reset(reset)
         raise failure
 
-    def _placed(
-        self, exc: Exception, gate: Gate, *, late: _Late | None, operation: str, status: int
-    ) -> errors.VoiceError:
-        kind: type[errors.VoiceError]
-        opened = gate.state is State.OPEN
+    def _request(
+        self, verb: str, path: str, query: Mapping[str, str] | None, body: bytes | None
+    ) -> bytes:
+        """Write a request whole; raises `ValueError` and the like for what cannot be written."""
+        if not query:
+            head = self._head_of(verb, path, body is not None)
+        else:
+            target = self._target_of(path)
+            more = b"&" if b"?" in target else b"?"
+            target += more + urlencode(query).encode("ascii")
+            head = self._written(verb, target, with_body=body is not None)
+        return head + b"\r\n" if body is None else b"%b%d\r\n\r\n%b" % (head, len(body), body)
+
+    def _head(self, verb: str, path: str, with_body: bool) -> bytes:  # noqa: FBT001 - a cached call
+        return self._written(verb, self._target_of(path), with_body=with_body)
+
+    def _written(self, verb: str, target: bytes, *, with_body: bool) -> bytes:
+        """Write the lines of a head; with a body, up to its length."""
+        if verb not in _VERBS or not _TARGET.fullmatch(target):
+            raise ValueError("not a request that this client can write")
+        ending = b"Content-Type: application/json\r\nContent-Length: " if with_body else b""
+        return b"%b %b HTTP/1.1\r\n%b%b" % (verb.encode(), target, self._headers, ending)
+
+    def _placed(self, exc: Exception, gate: Gate, operation: str) -> errors.VoiceError:
+        kind = place(exc, opened=gate.state is State.OPEN)
         if gate.state is State.EXPIRED:
             kind = errors.DeadlinePassed
-        elif late is not None and opened:
-            kind = late
-        else:
-            kind = errors.ConnectTimeout if late else place(exc, opened=opened)
-        if kind is errors.ConnectTimeout:
-            kind = gate.waiting_for
         message = _EXPLANATION[kind].format(address=self.address)
         if issubclass(kind, errors.Undecodable):
+            status = exc.status if isinstance(exc, Failed) else 0
             return kind(message, operation=operation, status=status)
         return kind(message, operation=operation)
-
-
-async def _read(response: httpx.Response, take: Callable[[bytes], object] | None) -> bytes:
-    content = bytearray()
-    async for chunk in response.aiter_bytes():
-        if take is not None:
-            _outside(take, chunk)
-            continue
-        content += chunk
-        if len(content) > _MAX_ANSWER:
-            raise httpx.DecodingError("too large")
-    return bytes(content)
-
-
-def _outside(function: Callable[[_Given], _Result], given: _Given) -> _Result:
-    """Call the caller's function so that what it raises is not taken for ours."""
-    try:
-        return function(given)
-    except Exception as error:  # noqa: BLE001 - it is raised again, past the map
-        raise _SinkFailed(error) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 
 import pytest
@@ -11,14 +10,8 @@ from zenvia.gate import Gate, State, Withheld
 
 
 def gate(*, send_by: float | None = None) -> Gate:
-    """Make a gate whose clock stands still, with a timer that needs no shortening."""
-    return Gate(
-        has_body=True,
-        send_by=send_by,
-        clock=lambda: 1000.0,
-        timer=asyncio.timeout(10),
-        answer_within=3600,
-    )
+    """Make a gate whose clock stands still."""
+    return Gate(send_by=send_by, clock=lambda: 1000.0)
 
 
 async def test_it_opens_once() -> None:
@@ -45,6 +38,24 @@ async def test_giving_up_does_not_hide_what_was_written() -> None:
     one.open()
     one.give_up()
     assert one.state is State.OPEN
+
+
+async def test_the_permit_is_asked_last_and_only_in_time() -> None:
+    """Who is too late by the clock does not use up a permit; who gets none writes nothing."""
+    asked: list[str] = []
+
+    def permit() -> bool:
+        asked.append("permit")
+        return False
+
+    late = Gate(send_by=999.0, clock=lambda: 1000.0, permit=permit)
+    with pytest.raises(Withheld):
+        late.open()
+    assert asked == []
+    denied = Gate(send_by=1001.0, clock=lambda: 1000.0, permit=permit)
+    with pytest.raises(Withheld):
+        denied.open()
+    assert (asked, denied.state) == (["permit"], State.EXPIRED)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,16 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.zenvia.raw_server import RawServer, envelope, http
 from zenvia import errors
 from zenvia.client import VoiceClient
 from zenvia.models import NewCall
+from zenvia.transport import HttpTransport, Timeouts
 
 NUMBER = "+5548999990001"
 SINCE = datetime(2026, 1, 31, 12, 0, 0, 5, tzinfo=timezone(timedelta(hours=-3)))
@@ -183,6 +187,76 @@ async def test_text_that_cannot_be_sent_was_not_sent() -> None:
         with pytest.raises(errors.RequestNotPossible):
             await voice.call_report(SINCE, UNTIL, destino="\udc80")
         assert server.received == []
+
+
+async def test_a_request_is_written_byte_by_byte_like_this() -> None:
+    """Head and body of a POST, the prefix of the address, and what needs quoting in a query."""
+    async with RawServer() as server, VoiceClient(server.url + "/v1/", "t0ken") as voice:
+        await voice.create_call(NewCall(numero_origem="4000", numero_destino="4001"))
+        await voice.hang_up(5)
+        exchange = voice._transport.exchange
+        await exchange("op", "GET", "/webphone", query={"a": "+1 é&=\r\nX: y", "b": "~*"})
+        host = server.url.removeprefix("http://")
+        common = (
+            f"Host: {host}\r\nAccess-Token: t0ken\r\nAccept: application/json\r\n"
+            "Accept-Encoding: gzip, deflate\r\nUser-Agent: discador\r\n"
+        )
+        post, delete, get = (request.decode() for request in server.received)
+        assert post == (
+            f"POST /v1/chamada HTTP/1.1\r\n{common}Content-Type: application/json\r\n"
+            'Content-Length: 48\r\n\r\n{"numero_origem":"4000","numero_destino":"4001"}'
+        )
+        assert delete == f"DELETE /v1/chamada/5 HTTP/1.1\r\n{common}\r\n"
+        target = "/v1/webphone?a=%2B1+%C3%A9%26%3D%0D%0AX%3A+y&b=~%2A"
+        assert get == f"GET {target} HTTP/1.1\r\n{common}\r\n"
+
+
+@given(query=st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=3))
+def test_a_query_is_written_as_httpx_writes_it(query: dict[str, str]) -> None:
+    """Whatever text is asked for, the target is the one that a library would send."""
+    transport = HttpTransport("http://h:81/v1", "t", timeouts=Timeouts(), connections=1)
+    written = transport._request("GET", "/webphone", query, None).split(b" ")[1]
+    assert written == httpx.URL("http://h:81/v1/webphone").copy_merge_params(query).raw_path
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        ("POST", "/a\r\nX: y"),
+        ("POST", "/a\nX: y"),
+        ("POST", "/a\0"),
+        ("POST", "/\udc80"),
+        ("GET\r\nX: y", "/a"),
+        ("HEAD", "/a"),
+        ("", "/a"),
+    ],
+)
+async def test_no_header_can_be_smuggled_in(verb: str, path: str) -> None:
+    """A line break in verb or path is an error before anything leaves."""
+    async with RawServer() as server, VoiceClient(server.url, "t0ken") as voice:
+        with pytest.raises(errors.RequestNotPossible):
+            await voice._transport.exchange("op", verb, path, body=b"{}")
+        assert (server.received, server.connections) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "connects_to"),
+    [
+        ("http://h", b"h", ("h", 80)),
+        ("https://h/v1", b"h", ("h", 443)),
+        ("http://h:8080/", b"h:8080", ("h", 8080)),
+        ("http://[::1]:8080", b"[::1]:8080", ("::1", 8080)),
+        ("http://ção.example", b"xn--o-xfal.example", ("xn--o-xfal.example", 80)),
+    ],
+)
+def test_the_host_is_named_with_its_port(
+    url: str, host: bytes, connects_to: tuple[str, int]
+) -> None:
+    """As the address has it; IPv6 in brackets, other scripts as the DNS knows them."""
+    transport = HttpTransport(url, "t", timeouts=Timeouts(), connections=1)
+    request = transport._request("GET", "/a", None, None)
+    assert request.split(b"\r\n")[1] == b"Host: " + host
+    assert (transport._host, transport._port) == connects_to
 
 
 def rows(first: int, count: int) -> bytes:

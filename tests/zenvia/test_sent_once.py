@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 from unittest import mock
 
-import aiohttp
 import pytest
 
 from tests.zenvia.raw_server import RawServer, envelope, http
 from zenvia import errors
+from zenvia.answers import Answer
 from zenvia.client import Timeouts, VoiceClient
 from zenvia.models import NewCall
+from zenvia.pool import Pool
+from zenvia.wire import Connection
 
 CALL = NewCall(numero_origem="+5548999990001", numero_destino="4000", tags="k1")
 
@@ -35,25 +39,25 @@ def client(server: RawServer, *, connections: int = 10, **seconds: float) -> Voi
 
 
 async def test_a_deadline_passed_while_connecting_sends_nothing() -> None:
-    """A cold connection that took too long is closed without a byte."""
+    """A cold connection that took too long gets no byte of it, until it is closed."""
     clock = Clock()
 
     async with RawServer() as server, client(server) as voice:
-        connect = aiohttp.TCPConnector.connect
+        connect = Pool._connected
 
-        async def slow(self: aiohttp.TCPConnector, *args: object, **named: object) -> object:
-            connection = await connect(self, *args, **named)  # type: ignore[arg-type] # passed on
+        async def slow(self: Pool) -> Connection:
+            connection = await connect(self)
             clock.now += 10
             return connection
 
         with (
-            mock.patch.object(aiohttp.TCPConnector, "connect", slow),
+            mock.patch.object(Pool, "_connected", slow),
             pytest.raises(errors.DeadlinePassed),
         ):
             await voice.create_call(CALL, send_by=1005.0, clock=clock)
-        await server.until(lambda s: s.closed == 1)
-        assert server.received == []
-        assert server.silent == 1
+    await server.until(lambda s: s.closed == 1)
+    assert server.received == []
+    assert server.silent == 1
 
 
 async def test_a_deadline_passed_on_a_warm_connection_sends_nothing() -> None:
@@ -100,41 +104,52 @@ async def test_a_worker_frozen_at_the_last_moment_sends_nothing() -> None:
     async with RawServer() as server, client(server) as voice:
         await voice.create_call(CALL, clock=clock)
 
-        write = aiohttp.ClientRequest.write_bytes
+        exchange = Connection.exchange
 
-        async def frozen(self: aiohttp.ClientRequest, *args: object) -> None:
+        async def frozen(self: Connection, *args: Any) -> Answer:
             clock.now += 10
-            await write(self, *args)  # type: ignore[arg-type] # passed on
+            return await exchange(self, *args)
 
         with (
-            mock.patch.object(aiohttp.ClientRequest, "write_bytes", frozen),
+            mock.patch.object(Connection, "exchange", frozen),
             pytest.raises(errors.DeadlinePassed),
         ):
             await voice.create_call(CALL, send_by=1005.0, clock=clock)
         assert len(server.received) == 1
 
 
-async def test_the_clock_is_compared_in_the_step_that_writes() -> None:
-    """Nothing else of the event loop runs between the comparison and the bytes."""
+async def test_the_bytes_leave_in_the_step_that_compares_the_clock() -> None:
+    """Nothing that was to run next runs between the comparison and the bytes, on any loop."""
     steps: list[str] = []
-    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with VoiceClient(url, "t0ken") as voice:
+            first = asyncio.create_task(voice.create_call(CALL))
+            peer = await asyncio.to_thread(lambda: listener.accept()[0])
 
-    def clock() -> float:
-        steps.append("clock")
-        loop.call_soon(steps.append, "next step")
-        return 1000.0
+            def answer() -> bytes:
+                request = peer.recv(65536)
+                peer.sendall(http(200, envelope({"id": 7})))
+                return request
 
-    async with RawServer() as server, client(server) as voice:
-        write = aiohttp.http_writer.StreamWriter._writelines
+            def next_step() -> None:
+                with contextlib.suppress(BlockingIOError):
+                    request = peer.recv(65536, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+                    steps.append(request.decode()[-12:])
 
-        def writing(self: aiohttp.http_writer.StreamWriter, chunks: tuple[bytes, ...]) -> None:
-            steps.append("write")
-            write(self, chunks)
+            def clock() -> float:
+                steps.append("clock")
+                return 1000.0
 
-        with mock.patch.object(aiohttp.http_writer.StreamWriter, "_writelines", writing):
-            await voice.create_call(CALL, send_by=1005.0, clock=clock)
-    assert steps[:2] == ["clock", "write"]
-    assert steps.count("write") == 1
+            with peer:
+                await asyncio.to_thread(answer)
+                assert await first == 7
+                second = asyncio.create_task(voice.create_call(CALL, send_by=1005.0, clock=clock))
+                asyncio.get_running_loop().call_soon(next_step)
+                await asyncio.sleep(0)
+                assert steps == ["clock", '"tags":"k1"}']
+                await asyncio.to_thread(answer)
+                assert await second == 7
 
 
 def operations(voice: VoiceClient) -> Iterator[Callable[[], Awaitable[object]]]:
@@ -148,7 +163,7 @@ def operations(voice: VoiceClient) -> Iterator[Callable[[], Awaitable[object]]]:
 async def test_no_layer_sends_again_on_a_connection_that_dies(which: int) -> None:
     """A kept connection closed after it took the request: unsure, and one request received.
 
-    aiohttp repeats GET and DELETE in this case by itself; here it must not.
+    Other clients repeat GET and DELETE in this case by themselves; here it must not be.
     """
     chamada = http(200, envelope({"id": 7}))
     async with RawServer(chamada, None, chamada) as server, client(server) as voice:
@@ -205,7 +220,7 @@ async def test_a_request_given_up_in_the_queue_is_certain() -> None:
 
     async with (
         RawServer(answer_later) as server,
-        client(server, connections=1, pool=0.03, connect=0.03) as voice,
+        client(server, connections=1, pool=0.03) as voice,
     ):
         first = asyncio.create_task(voice.create_call(CALL))
         await server.until(lambda s: len(s.received) == 1)
@@ -220,12 +235,13 @@ async def test_a_request_given_up_in_the_queue_is_certain() -> None:
 async def test_the_total_limit_before_writing_is_certain() -> None:
     """The whole limit ran out while connecting: not sent."""
 
-    async def never(*_: object, **__: object) -> None:
+    async def never(_: Pool) -> Connection:
         await asyncio.Event().wait()
+        raise AssertionError
 
     async with RawServer() as server, client(server, total=0.05) as voice:
         with (
-            mock.patch.object(aiohttp.TCPConnector, "connect", never),
+            mock.patch.object(Pool, "_connected", never),
             pytest.raises(errors.ConnectTimeout),
         ):
             await voice.create_call(CALL)
@@ -243,25 +259,25 @@ async def test_a_refused_connection_was_not_sent() -> None:
 
 
 async def test_a_cancelled_request_is_not_written_later() -> None:
-    """Cancelled between taking a connection and writing: the body's own task writes nothing."""
+    """Cancelled between taking a connection and writing: nothing is left that writes."""
     async with RawServer() as server, client(server) as voice:
         await voice.create_call(CALL)
         reached = asyncio.Event()
-        write = aiohttp.ClientRequest.write_bytes
+        exchange = Connection.exchange
 
-        async def held(self: aiohttp.ClientRequest, *args: object) -> None:
+        async def held(self: Connection, *args: Any) -> Answer:
             reached.set()
-            await asyncio.shield(asyncio.sleep(0.02))
-            await write(self, *args)  # type: ignore[arg-type] # passed on
+            await asyncio.Event().wait()
+            return await exchange(self, *args)
 
-        with mock.patch.object(aiohttp.ClientRequest, "write_bytes", held):
+        with mock.patch.object(Connection, "exchange", held):
             task = asyncio.create_task(voice.create_call(CALL))
             await reached.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-        await server.until(lambda s: s.closed == 1)
-        assert len(server.received) == 1
+        assert await voice.create_call(CALL) == 7
+        assert len(server.received) == 2
 
 
 async def test_a_hundred_posts_are_a_hundred_requests() -> None:
