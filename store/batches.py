@@ -1,15 +1,24 @@
-"""Rows in batches, read where they hold nobody up."""
+"""Rows in batches, read where they hold nobody up, and values in parts for IN lists."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextvars import copy_context
 from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
+
+FLAT = 1_000
+"""Values per IN list."""
+
+
+def parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Give the values in parts that an IN list takes."""
+    for start in range(0, len(values), FLAT):
+        yield values[start : start + FLAT]
 
 
 def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:

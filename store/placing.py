@@ -7,16 +7,18 @@ no way back from `posting` to `reserved`.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from pydantic import Field
 from sqlalchemy import ColumnElement, bindparam, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.definition import Frozen
 from campaigns.guarding import Watch
 from store import budget, guards
+from store.batches import parts
 from store.engine import Store
 from store.pacing import LEAD, SHIFT, Pace, draw_slots, pace_of, recovered, slots_ahead
 from store.reserving import CALLED, lock_account
@@ -37,14 +39,17 @@ CLAIM_AHEAD = 1.0
 the run is paused in between."""
 
 
-class Claim(Frozen):
+NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
+
+
+class Claim(NamedTuple):
     """An attempt that this caller alone may post: at `slot`, by `send_by`, never later."""
 
     key: str
     e164: str
     slot: float
     send_by: float
-    columns: dict[str, str] = Field(default_factory=dict)
+    columns: Mapping[str, str] = NO_COLUMNS
     """The contact's row of the list, where the campaign's tags ask for it."""
 
 
@@ -196,7 +201,7 @@ async def claim(
             e164=row.e164,
             slot=slot,
             send_by=row.send_by,
-            columns=json.loads(columns.get(row.n, "{}")),
+            columns=json.loads(columns[row.n]) if row.n in columns else NO_COLUMNS,
         )
         for row, slot in zip(won, slots, strict=True)
     ]
@@ -324,12 +329,16 @@ async def _accept(
         .values(state="placed", api_id=bindparam("b_id"), placed_at=now),
         [{"b_key": item.key, "b_id": item.api_id} for item, _ in placed],
     )
-    await connection.execute(
-        update(contacts)
-        .where(contacts.c.run_id == bindparam("b_run"), contacts.c.n == bindparam("b_n"))
-        .values(accepted=contacts.c.accepted + 1),
-        [{"b_run": row.run_id, "b_n": row.n} for _, row in placed],
-    )
+    accepted: dict[tuple[str, int], list[int]] = {}
+    for (run_id, n), calls in Counter((row.run_id, row.n) for _, row in placed).items():
+        accepted.setdefault((run_id, calls), []).append(n)
+    for (run_id, calls), ordinals in sorted(accepted.items()):
+        for some in parts(sorted(ordinals)):
+            await connection.execute(
+                update(contacts)
+                .where(contacts.c.run_id == run_id, contacts.c.n.in_(some))
+                .values(accepted=contacts.c.accepted + calls)
+            )
 
 
 async def _refuse(

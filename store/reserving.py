@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -30,6 +30,7 @@ from campaigns.definition import Frozen
 from campaigns.guarding import Watch
 from campaigns.keys import attempt_key
 from store import budget, dead, expiring, guards
+from store.batches import FLAT, parts
 from store.budget import Purse
 from store.engine import Store
 from store.expiring import expire
@@ -46,7 +47,7 @@ from store.schema import (
     runs,
     suppressions,
 )
-from store.settling import FLAT, settle, tally_up
+from store.settling import settle, tally_up
 from store.sharing import Room, announce, room, write_down
 from store.trouble import repeatable
 from store.upsert import insert_ignore
@@ -65,7 +66,7 @@ MAX_ROUNDS = 5
 """How often one reserve looks for more contacts when the first ones may not be called now."""
 
 
-class Candidate(Frozen):
+class Candidate(NamedTuple):
     """A contact that is due, and the number it would be called at.
 
     `number_calls` and `contact_calls` are when the number, and any number of the contact, were
@@ -79,7 +80,7 @@ class Candidate(Frozen):
     contact_calls: tuple[float, ...] = ()
 
 
-class GateAnswer(Frozen):
+class GateAnswer(NamedTuple):
     """Whether a candidate may be called now.
 
     `until` is the last instant at which the call may start (None: no limit). Where it may not be
@@ -621,13 +622,12 @@ async def _insert_attempts(
             insert_ignore(store, attempts).returning(attempts.c.key), allowed
         )
     }
-    taken = [{"b_n": item["n"]} for item in allowed if item["key"] in inserted]
-    if taken:
+    taken = [item["n"] for item in allowed if item["key"] in inserted]
+    for some in parts(taken):
         await connection.execute(
             update(contacts)
-            .where(contacts.c.run_id == run_id, contacts.c.n == bindparam("b_n"))
-            .values(state="live", drawn=contacts.c.drawn + 1),
-            taken,
+            .where(contacts.c.run_id == run_id, contacts.c.n.in_(some))
+            .values(state="live", drawn=contacts.c.drawn + 1)
         )
     elsewhere = [{"b_n": item["n"]} for item in allowed if item["key"] not in inserted]
     if elsewhere:

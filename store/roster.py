@@ -14,12 +14,13 @@ from campaigns.attempts import Outcome
 from campaigns.definition import Frozen
 from campaigns.rows import ContactRow, Item, RejectedRow
 from campaigns.seen import Seen, key_of
+from store.batches import FLAT
 from store.engine import Store
 from store.importing import BATCH, Imported, written_rows
 from store.leaving import WITHDRAWN, Leaver, let_go
 from store.runs import Run, RunError, locked
 from store.schema import contacts, lanes, numbers, runs
-from store.settling import FLAT, tally_up
+from store.settling import tally_up
 from store.trouble import repeatable
 
 UNKNOWN = Outcome.UNKNOWN.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, insert, or_, select, update
@@ -16,6 +16,7 @@ from campaigns.caps import local_zone, next_daypart
 from campaigns.definition import Campaign
 from campaigns.guarding import Watch
 from store import dead, guards
+from store.batches import parts
 from store.engine import Store
 from store.leaving import FOR_GOOD, WITHDRAWN
 from store.schema import attempts, contacts, decisions, rules, suppressions
@@ -27,8 +28,8 @@ OVER = ("ended", "refused", "not_sent", "not_placed", "unknown")
 RULE = "a rule of run "
 """What the source of an entry of the suppression list begins with that a retry rule wrote."""
 
-FLAT = 1_000
-"""Rows per IN list."""
+WORTH_A_STATEMENT = 8
+"""Contacts from which on a change that they share is written in a statement of its own."""
 
 _BROKEN = frozenset({Outcome.TECHNICAL, Outcome.NEVER_RAN})
 _NO_CALL = frozenset({Outcome.REFUSED, Outcome.NOT_SENT, Outcome.NOT_PLACED})
@@ -60,70 +61,11 @@ async def settle(
     a lost answer.
     """
     by_key = {step.key: step for step in steps}
-    keys = list(by_key)
     now = store.now()
-    parked = [step.key for step in steps if step.outcome is Outcome.UNKNOWN]
-    # A person may have found the call of a parked attempt since, and it may have ended by now.
-    stale = [or_(attempts.c.state == "unknown", attempts.c.key.not_in(parked))] if parked else []
-    rows: list[Any] = []
-    for start in range(0, len(keys), FLAT):
-        rows += (
-            await connection.execute(
-                update(attempts)
-                .where(
-                    attempts.c.key.in_(keys[start : start + FLAT]),
-                    attempts.c.run_id == run_id,
-                    attempts.c.settled_at.is_(None),
-                    attempts.c.state.in_(OVER),
-                    *stale,
-                )
-                .values(settled_at=now)
-                .returning(
-                    attempts.c.key,
-                    attempts.c.run_id,
-                    attempts.c.n,
-                    attempts.c.state,
-                    attempts.c.ended_at,
-                    attempts.c.posting_at,
-                    attempts.c.e164,
-                    attempts.c.account_id,
-                    attempts.c.api_id,
-                    attempts.c.unsure_at,
-                    attempts.c.cost_brl,
-                    attempts.c.worst_cost,
-                    attempts.c.refusal,
-                )
-            )
-        ).all()
+    rows = await _close(connection, run_id, by_key, now)
     if not rows:
         return 0
-    ordinals = [row.n for row in rows]
-    known = {}
-    for start in range(0, len(ordinals), FLAT):
-        found = await connection.execute(
-            select(
-                contacts.c.n,
-                contacts.c.accepted,
-                contacts.c.technical,
-                contacts.c.rule_uses,
-                contacts.c.position,
-                contacts.c.outcome,
-            ).where(contacts.c.run_id == run_id, contacts.c.n.in_(ordinals[start : start + FLAT]))
-        )
-        known.update({row.n: row for row in found})
-    await connection.execute(
-        update(attempts)
-        .where(attempts.c.key == bindparam("b_key"))
-        .values(outcome=bindparam("b_outcome"), spared=bindparam("b_spared")),
-        [
-            {
-                "b_key": row.key,
-                "b_outcome": by_key[row.key].outcome.value,
-                "b_spared": by_key[row.key].spared,
-            }
-            for row in rows
-        ],
-    )
+    known = await _contacts_of(connection, run_id, [row.n for row in rows])
     suspects = [row for row in rows if by_key[row.key].outcome is Outcome.INVALID_NUMBER]
     gone = await dead.declare(store, connection, suspects, by_key, now)
     places = await _places(connection, run_id, {by_key[row.key].version for row in rows}, version)
@@ -157,24 +99,7 @@ async def settle(
                 "until": change["b_due_at"] if change["b_state"] == "due" else None,
             }
         )
-    await connection.execute(
-        update(contacts)
-        .where(
-            contacts.c.run_id == run_id,
-            contacts.c.n == bindparam("b_n"),
-            contacts.c.state == "live",
-        )
-        .values(
-            state=bindparam("b_state"),
-            outcome=bindparam("b_outcome"),
-            due_at=bindparam("b_due_at"),
-            position=bindparam("b_position"),
-            accepted=bindparam("b_accepted"),
-            technical=bindparam("b_technical"),
-            rule_uses=bindparam("b_rule_uses"),
-        ),
-        changes,
-    )
+    await _change_contacts(connection, run_id, changes)
     await connection.execute(insert(decisions), log)
     await guards.count_settled(
         store,
@@ -187,6 +112,105 @@ async def settle(
         await connection.execute(insert_ignore(store, suppressions), suppressed)
     await tally_up(store, connection, run_id, lane, tally)
     return len(rows)
+
+
+async def _close(
+    connection: AsyncConnection, run_id: str, by_key: Mapping[str, Step], now: float
+) -> list[Any]:
+    """Write outcomes on the attempts that are over and not settled yet, and return those."""
+    parked = [step.key for step in by_key.values() if step.outcome is Outcome.UNKNOWN]
+    # A person may have found the call of a parked attempt since, and it may have ended by now.
+    stale = [or_(attempts.c.state == "unknown", attempts.c.key.not_in(parked))] if parked else []
+    alike: dict[tuple[Outcome, bool], list[str]] = {}
+    for step in by_key.values():
+        alike.setdefault((step.outcome, step.spared), []).append(step.key)
+    rows: list[Any] = []
+    for (outcome, spared), keys in alike.items():
+        for some in parts(keys):
+            closed = await connection.execute(
+                update(attempts)
+                .where(
+                    attempts.c.key.in_(some),
+                    attempts.c.run_id == run_id,
+                    attempts.c.settled_at.is_(None),
+                    attempts.c.state.in_(OVER),
+                    *stale,
+                )
+                .values(settled_at=now, outcome=outcome.value, spared=spared)
+                .returning(
+                    attempts.c.key,
+                    attempts.c.run_id,
+                    attempts.c.n,
+                    attempts.c.state,
+                    attempts.c.ended_at,
+                    attempts.c.posting_at,
+                    attempts.c.e164,
+                    attempts.c.account_id,
+                    attempts.c.api_id,
+                    attempts.c.unsure_at,
+                    attempts.c.cost_brl,
+                    attempts.c.worst_cost,
+                    attempts.c.refusal,
+                )
+            )
+            rows += closed.all()
+    return rows
+
+
+async def _contacts_of(
+    connection: AsyncConnection, run_id: str, ordinals: Sequence[int]
+) -> dict[int, Any]:
+    found: dict[int, Any] = {}
+    for some in parts(ordinals):
+        rows = await connection.execute(
+            select(
+                contacts.c.n,
+                contacts.c.accepted,
+                contacts.c.technical,
+                contacts.c.rule_uses,
+                contacts.c.position,
+                contacts.c.outcome,
+            ).where(contacts.c.run_id == run_id, contacts.c.n.in_(some))
+        )
+        found.update({row.n: row for row in rows})
+    return found
+
+
+async def _change_contacts(
+    connection: AsyncConnection, run_id: str, changes: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write what becomes of contacts: of many in one statement where it is the same."""
+    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for change in changes:
+        same = tuple(value for name, value in change.items() if name != "b_n")
+        alike.setdefault(same, []).append(change)
+    alone: list[Mapping[str, Any]] = []
+    for group in alike.values():
+        if len(group) < WORTH_A_STATEMENT:
+            alone += group
+            continue
+        values = {name[2:]: value for name, value in group[0].items() if name != "b_n"}
+        for some in parts([change["b_n"] for change in group]):
+            await connection.execute(
+                update(contacts)
+                .where(
+                    contacts.c.run_id == run_id,
+                    contacts.c.n.in_(some),
+                    contacts.c.state == "live",
+                )
+                .values(values)
+            )
+    if alone:
+        await connection.execute(
+            update(contacts)
+            .where(
+                contacts.c.run_id == run_id,
+                contacts.c.n == bindparam("b_n"),
+                contacts.c.state == "live",
+            )
+            .values({name[2:]: bindparam(name) for name in alone[0] if name != "b_n"}),
+            alone,
+        )
 
 
 async def _places(

@@ -37,7 +37,7 @@ class OpenAttempt(NamedTuple):
     next_read: float | None
 
 
-class EndedCall(Frozen):
+class EndedCall(NamedTuple):
     """A call that the API reports as `finalizada`."""
 
     key: str
