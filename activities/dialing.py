@@ -39,8 +39,8 @@ from store.reserving import Gate, Reservation
 from zenvia.client import VoiceClient
 from zenvia.models import NewCall
 
-BATCH = 500
-"""Attempts that one turn reports at most."""
+BATCH = 1_300
+"""Attempts that one turn reports at most: Temporal warns of messages above 512 KiB."""
 LOOK_AHEAD = 0.3
 """Seconds before the last slot at which a turn may end: the next one is on its way by then."""
 SHORTEST_HORIZON = 1.0

@@ -16,6 +16,10 @@ FASTEST = 0.5
 SLOWEST = 5.0
 AGE_SHARE = 0.1
 """A call is asked about again after this share of its age, within the two bounds above."""
+FIRST = 0.5
+"""Seconds after a call was placed until it is worth asking about."""
+ROWS_READ = 8_000.0
+"""Rows of the report that are read in a second at most: a long one is read less often."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,9 @@ class Live:
 
 @dataclass(frozen=True)
 class PollPlan:
-    """Read the report from `window_from` on (None: not at all), and ask for `singles` alone."""
+    """Read the report for calls created in `window` (None: not at all); ask for `singles` alone."""
 
-    window_from: float | None
+    window: tuple[float, float] | None
     singles: tuple[str, ...]
 
 
@@ -40,26 +44,33 @@ def interval(age: float) -> float:
     return min(max(AGE_SHARE * age, FASTEST), SLOWEST)
 
 
-def plan(calls: Sequence[Live], now: float, rows_per_second: float) -> PollPlan:
+def pause(rows: int) -> float:
+    """Return the least seconds between the beginnings of two reads of a report of so many rows."""
+    return min(max(rows / ROWS_READ, FASTEST), SLOWEST)
+
+
+def plan(calls: Sequence[Live], rows_per_second: float) -> PollPlan:
     """Return the cheapest way to hear about every call that is due.
 
     `calls` may come in any order. `rows_per_second` is how dense the account's report is; the calls
-    themselves are the least that it holds.
+    themselves are the least that it holds. The window begins with the youngest call that is due:
+    nothing is to be heard of those that were created after it.
     """
     young_first = sorted(calls, key=lambda call: (-call.created, call.key))
     due = [index for index, call in enumerate(young_first) if call.due]
     if not due:
         return PollPlan(None, ())
+    youngest = due[0]
     best, cut = len(due), -1
     later_due = len(due)
     for index in due:
         later_due -= 1
-        span = max(now - young_first[index].created, 0.0)
-        rows = max(index + 1, rows_per_second * span)
+        span = max(young_first[youngest].created - young_first[index].created, 0.0)
+        rows = max(index + 1 - youngest, rows_per_second * span)
         cost = math.ceil(max(rows, 1) / PAGE) + later_due
         if cost <= best:
             best, cut = cost, index
     if cut < 0:
         return PollPlan(None, tuple(young_first[index].key for index in due))
     singles = tuple(young_first[index].key for index in due if index > cut)
-    return PollPlan(young_first[cut].created, singles)
+    return PollPlan((young_first[cut].created, young_first[youngest].created), singles)

@@ -7,6 +7,7 @@ and one slow answer does not hold up the others. Whoever ends the process waits 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -27,7 +28,10 @@ RATE_LIMIT_PAUSE = 0.25
 """Seconds without a POST after a 429 that does not say how long."""
 
 GATHER_SECONDS = 0.04
-"""How long results wait for each other, so that one transaction takes many of them."""
+LONGEST_GATHER = 0.2
+"""How long results wait for each other, so that one transaction takes many of them: the longer, the
+longer the last one took."""
+GATHER_SHARE = 10
 
 _WORDS = {Placed: "placed", RefusedPost: "refused", NotSent: "not_sent", Unsure: "unsure"}
 
@@ -44,6 +48,7 @@ class Poster:
         self._dispatcher = Dispatcher(store.clock, self._send, self._drop)
         self._results: list[PostResult] = []
         self._writer: asyncio.Task[None] | None = None
+        self._gather = GATHER_SECONDS
         self._late: set[asyncio.Task[None]] = set()
         self._refused: dict[str, int] = {}
         self.wrote = asyncio.Event()
@@ -201,8 +206,9 @@ class Poster:
         delay = 0.05
         try:
             while self._results:
-                await asyncio.sleep(GATHER_SECONDS)
+                await asyncio.sleep(self._gather)
                 batch = list(self._results)
+                began = time.perf_counter()
                 try:
                     late = await placing.record(self._store, batch)
                 except Exception as error:  # noqa: BLE001 - whatever the database raises, try again
@@ -211,6 +217,8 @@ class Poster:
                     delay = min(delay * 2, 5.0)
                     continue
                 delay = 0.05
+                took = time.perf_counter() - began
+                self._gather = min(max(GATHER_SHARE * took, GATHER_SECONDS), LONGEST_GATHER)
                 del self._results[: len(batch)]
                 self.notify()
                 self.hang_up_late(late)

@@ -16,7 +16,7 @@ import structlog
 
 from activities.facts import call_facts, cost_brl
 from activities.metrics import POLL_LAG
-from activities.polling import PAGE, Live, interval, plan
+from activities.polling import FIRST, PAGE, Live, interval, pause, plan
 from activities.posting import Poster
 from campaigns.keys import key_in
 from store import placing, tracking
@@ -31,7 +31,8 @@ from zenvia.session import Known
 UNKNOWN_SKEW = 3_600.0
 """Seconds by which the provider's clock may differ from ours before one call has shown it."""
 KNOWN_SKEW_MARGIN = 30.0
-WINDOW_MARGIN = 3.0
+WINDOW_MARGIN = 1.0
+"""Seconds for the report's whole seconds, and for what a clock drifts between two calls."""
 HANG_UP_AGAIN = 10.0
 CREATED_DEADLINE = 120.0
 """Seconds after which a call that is still `criada` is hung up."""
@@ -81,7 +82,6 @@ class _Memory:
     created: float | None = None
     misses: int = 0
     gone_since: float | None = None
-    status: str | None = None
     ring_limit: bool = False
 
 
@@ -98,6 +98,8 @@ class Tracker:
     skew: tuple[float, float] | None = None
     """Least and greatest seen difference of the provider's clock to ours, in seconds."""
     rows_per_second: float = 0.0
+    no_window_before: float = 0.0
+    """When the report may be read again, so that a long one does not take all the time."""
     newest_seen: float = 0.0
     """When the newest of our calls that a report has shown was posted."""
     _memory: dict[str, _Memory] = field(default_factory=dict)
@@ -116,7 +118,9 @@ class Tracker:
         known = {row.key for row in placed}
         self._memory = {key: item for key, item in self._memory.items() if key in known}
         for row in placed:
-            self._memory.setdefault(row.key, _Memory(next_poll=now))
+            if row.key not in self._memory:
+                first = (row.placed_at or now) + FIRST
+                self._memory[row.key] = _Memory(next_poll=max(first, self.no_window_before))
         await self._hang_up(placed, now)
         ended = await self._poll(placed, now)
         ended += await self._reconcile(posting, now)
@@ -162,34 +166,39 @@ class Tracker:
             for row in placed
             if self._memory[row.key].misses >= MISSES and self._memory[row.key].next_poll <= now
         ]
-        provider_now = now + (self.skew[1] if self.skew else 0.0)
         planned = [self._memory[row.key].next_poll for row in placed]
         if any(instant <= now for instant in planned):
             POLL_LAG.observe(now - min(planned))
-        poll = plan(calls, provider_now, self.rows_per_second)
+        poll = plan(calls, self.rows_per_second)
         found: list[Chamada] = []
-        if poll.window_from is not None:
-            covered = [call.key for call in calls if call.created >= poll.window_from]
-            found += await self._read_window(poll.window_from, covered, now)
+        if poll.window is not None:
+            since, until = poll.window
+            covered = [call.key for call in calls if since <= call.created <= until]
+            found += await self._read_window(since, until, covered, now)
         singles = [by_key[key] for key in (*poll.singles, *alone)]
         for calls_found in await self._side_by_side(self._fetch(row, now) for row in singles):
             found += calls_found
         return await self._take(found, now)
 
-    async def _read_window(self, since: float, covered: Sequence[str], now: float) -> list[Chamada]:
-        unskewed = 0.0 if self.skew else UNKNOWN_SKEW
-        start = since - WINDOW_MARGIN - unskewed
-        end = now + (self.skew[1] if self.skew else 0.0) + WINDOW_MARGIN + unskewed
+    async def _read_window(
+        self, since: float, until: float, covered: Sequence[str], now: float
+    ) -> list[Chamada]:
+        start, end = since - WINDOW_MARGIN, until + WINDOW_MARGIN
+        if self.skew is None:
+            start, end = start - UNKNOWN_SKEW, end + UNKNOWN_SKEW
+        else:
+            end += self.skew[1] - self.skew[0]  # calls were created this much later at most
         try:
-            rows = await self._report(start, end)
+            rows, ids = await self._report(start, end, at_once=True)
         except errors.VoiceError as error:
             _log.warning("report_failed", run=self.run_id, lane=self.lane, error=str(error))
             for key in covered:
                 self._memory[key].next_poll = self.store.now() + interval(0)
             return []
-        self.rows_per_second = len(rows) / max(end - start - 2 * unskewed, 1.0)
-        ids = {row.id for row in rows}
-        next_poll = self.store.now() + interval(self._youngest(covered, now))
+        if self.skew is not None:
+            self.rows_per_second = len(ids) / (end - start)
+        self.no_window_before = now + pause(len(ids))
+        next_poll = now + max(interval(self._youngest(covered, now)), pause(len(ids)))
         for key in covered:
             memory, row = self._memory[key], self._open[key]
             memory.misses = 0 if row.api_id in ids else memory.misses + 1
@@ -225,11 +234,28 @@ class Tracker:
         memory.gone_since = None
         return [call]
 
-    async def _report(self, start: float, end: float) -> list[Chamada]:
-        """Read a window of the report to its end. Raises a `VoiceError` of its last request."""
+    async def _report(
+        self, start: float, end: float, *, at_once: bool = False
+    ) -> tuple[list[Chamada], set[int]]:
+        """Read a window of the report to its end; return what is worth reading, and every id.
+
+        `at_once` asks for as many pages together as the window is thought to have: it then may miss
+        a row that moves from one page to another meanwhile. Raises a `VoiceError` of a request.
+        """
         rows: list[Chamada] = []
-        known = self._known()
-        for page in range(MAX_PAGES):
+        ids: set[int] = set()
+        is_known = self._known()
+        expected = int(self.rows_per_second * (end - start) / PAGE) if at_once else 0
+
+        async def read(page: int) -> int:
+            left_out: list[int] = []
+
+            def known(call: int, status: Any) -> bool:
+                yes = is_known is not None and is_known(call, status)
+                if yes:
+                    left_out.append(call)
+                return yes
+
             got = await self.client.call_report(
                 datetime.fromtimestamp(start, UTC),
                 datetime.fromtimestamp(end, UTC),
@@ -237,41 +263,42 @@ class Tracker:
                 limite=PAGE,
                 known=known,
             )
-            rows += got
-            if len(got) < PAGE:
+            rows.extend(got)
+            ids.update(left_out, (row.id for row in got))
+            return len(got) + len(left_out)
+
+        page, together = 0, min(max(expected, 1), AT_ONCE)
+        while page < MAX_PAGES:
+            sizes = await self._side_by_side(read(page + index) for index in range(together))
+            if min(sizes) < PAGE:
                 break
+            page, together = page + together, 1
         else:
             raise errors.TotalTimeout("the report has no end", operation="chamada relatorio")
         await self._notice(rows)
-        return rows
+        return rows, ids
 
     def _known(self) -> Known | None:
         """Return what tells the rows of a report that need no reading; None: read them all.
 
-        While an answer is lost, any row may be the one that is looked for.
+        While an answer is lost, any row may be the one that is looked for; and where a call is to
+        be cut, or the provider's clock is not known yet, each one under way says something new.
         """
         if len(self._done_with) > LOOKED_UP_MAX:
             self._done_with.clear()
         if any(row.state == "posting" and self._is_overdue(row) for row in self._open.values()):
             return None
         limited = self.rules.max_ring is not None or self.rules.max_duration is not None
-        seen = {
-            row.api_id
-            for row in self._open.values()
-            if not limited and row.state == "placed" and self._has_started(row)
-        }
-        open_ids = {row.api_id for row in self._open.values()}
+        states = {row.api_id: row.state for row in self._open.values()}
+        goes_on = None if limited or self.skew is None else "placed"
 
         def known(call: int, status: Any) -> bool:
-            if call in open_ids:
-                return call in seen and status == "curso"
-            return call in self._done_with
+            state = states.get(call)
+            if state is None:
+                return call in self._done_with
+            return status == "curso" and state == goes_on
 
         return known
-
-    def _has_started(self, row: OpenAttempt) -> bool:
-        memory = self._memory.get(row.key)
-        return memory is not None and memory.created is not None and memory.status == "curso"
 
     # What answers say ----------------------------------------------------------------------------
 
@@ -284,9 +311,6 @@ class Tracker:
             if row is None or row.state != "placed" or row.key not in self._memory:
                 continue
             memory = self._memory[row.key]
-            if call.status_geral is None and memory.status is not None:
-                continue  # known as it is
-            memory.status = call.status_geral
             if call.data_criacao is not None:
                 memory.created = call.data_criacao.timestamp()
                 self._learn(memory.created - (row.posting_at or memory.created))
@@ -435,7 +459,7 @@ class Tracker:
         start = min(row.posting_at for row in due) + low - margin
         end = max(row.send_by for row in due) + self.rules.http_total + high + margin
         try:
-            rows = await self._report(start, max(end, now + high + margin))
+            rows, _ = await self._report(start, max(end, now + high + margin))
         except errors.VoiceError as error:
             _log.warning("reconcile_failed", run=self.run_id, error=str(error))
             await self._postpone(due, now, read=False)

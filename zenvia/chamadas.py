@@ -72,7 +72,7 @@ class CallOperations(Session):
     ) -> list[Chamada]:
         """One page of the calls of a period: `limite` (200 at most) rows from `posicao` on.
 
-        A row that `known` says is known comes as its id alone, which costs a tenth.
+        A row that `known` says is known is left out: reading one costs ten times as much as that.
 
         Times must have a zone. `origem` and `destino` are numbers. A row whose id cannot be read
         makes the whole page `Undecodable`: a report that hides a call must not pass for complete.

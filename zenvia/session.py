@@ -121,17 +121,17 @@ class Session:
             raise errors.Undecodable(
                 "no report in the answer", operation=operation.name, status=200
             )
-        if known is None:
-            return [read(model, row, operation) for row in rows]
-        bare = model.model_construct()
-        return [
-            bare.model_copy(update={"id": row["id"]})
-            if type(row) is dict
-            and type(row.get("id")) is int
-            and known(row["id"], row.get("status_geral"))
-            else read(model, row, operation)
-            for row in rows
-        ]
+        if known is not None:
+            rows = [
+                row
+                for row in rows
+                if not (
+                    type(row) is dict
+                    and type(row.get("id")) is int
+                    and known(row["id"], row.get("status_geral"))
+                )
+            ]
+        return [read(model, row, operation) for row in rows]
 
 
 def read(model: type[Model], value: Any, operation: Operation) -> Model:

@@ -40,6 +40,7 @@ async def test_a_claim_that_fails_when_its_turn_has_gone_disturbs_nobody(
             purpose=SimpleNamespace(value="collection"),
             call=SimpleNamespace(tags=""),
         ),
+        gate=SimpleNamespace(history=0.0),
         watch=None,
     )
     cut = asyncio.create_task(turn._claim(cast("Any", plan), ["k"]))
