@@ -9,14 +9,14 @@ from typing import Any, Final
 from zoneinfo import available_timezones
 
 from campaigns.checks import Finding
-from campaigns.contacts import list_columns
+from campaigns.contacts import first_look
 from campaigns.definition import ONE_SOURCE, RULE_NAME, Call, DialList
 from campaigns.opening import ZONE_NAME
 from campaigns.optouts import check_list
 from campaigns.packs import shipped_packs
 from campaigns.problems import did_you_mean, printable
 from campaigns.sections import STAND_IN, Sections
-from campaigns.tables import ListError, require_columns, tidy
+from campaigns.tables import ListError, no_rows, require_columns, tidy
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _BRACES: Final = "a column is written {name}: both braces, no blanks around the name"
@@ -40,12 +40,14 @@ def findings(data: dict[str, Any], sections: Sections, base: Path) -> Iterator[F
     if dial_list is None or dial_list.file == STAND_IN:
         return
     try:
-        columns = list_columns(dial_list, base)
+        columns, rows = first_look(dial_list, base)
     except ListError as error:
         key = "sheet" if error.code == "missing_sheet" else "file"
         yield Finding(("dial_list", key), _told(error), error.code)
         return
     name = Path(dial_list.file).name or "contacts"
+    if not rows:
+        yield Finding(("dial_list", "file"), str(no_rows(name)), "empty_list")
     yield from _columns(name, columns, dial_list, sections.call)
 
 

@@ -16,23 +16,24 @@ from campaigns.joining import Groups
 from campaigns.judging import Judge
 from campaigns.rows import ContactRow, Item, Note, RejectedRow
 from campaigns.spreadsheets import SUFFIXES, open_spreadsheet
-from campaigns.tables import ListError, Table, open_delimited, require_columns
+from campaigns.tables import BrokenRow, ListError, Table, open_delimited, require_columns
 
 __all__ = [
     "ContactRow",
     "ListError",
     "Note",
     "RejectedRow",
-    "list_columns",
+    "first_look",
     "open_table",
     "read_contacts",
 ]
 
 
-def list_columns(dial_list: DialList, base: Path) -> list[str]:
-    """Give the columns that a list has. Raises ListError."""
+def first_look(dial_list: DialList, base: Path) -> tuple[list[str], bool]:
+    """Give the columns that a list has, and whether any row stands below them. Raises ListError."""
     with closing(_open(dial_list, base)) as table:
-        return [column for column in table.columns if column]
+        rows = any(isinstance(row, BrokenRow) or any(row[1]) for row in table.rows)
+        return [column for column in table.columns if column], rows
 
 
 def read_contacts(campaign: Campaign, base: Path) -> Iterator[Item]:

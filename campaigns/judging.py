@@ -13,7 +13,7 @@ from campaigns.joining import Groups
 from campaigns.numbers import PhoneNumber, normalise
 from campaigns.rows import ContactRow, Item, Note, RejectedRow
 from campaigns.seen import Seen, key_of
-from campaigns.tables import BrokenRow, ListError, Table, tidy
+from campaigns.tables import BrokenRow, Table, no_rows, tidy
 
 MAX_ID: Final = 200
 """Characters of an id, at most."""
@@ -88,7 +88,7 @@ class Judge:
             rows += 1
             yield from self._row(line, cells)
         if not rows:
-            raise ListError("empty_list", f"{self._name} has a first row and no contacts below it")
+            raise no_rows(self._name)
         if blank:
             yield Note(
                 line=line,

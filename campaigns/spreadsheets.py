@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from campaigns.cells import plain
 from campaigns.problems import did_you_mean, printable
-from campaigns.tables import ListError, Row, Table, tidy
+from campaigns.tables import ListError, Row, Table, judged, tidy
 
 SUFFIXES: Final = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
 
@@ -30,7 +30,7 @@ def open_spreadsheet(path: Path, sheet: str | None) -> Table:
     header = next((cells for _, cells in rows if any(cells)), None)
     if header is None:
         raise ListError("empty_list", f"{path.name} is empty")
-    return Table([tidy(name) for name in header], rows, lambda: None)
+    return Table([tidy(name) for name in header], map(judged, rows), lambda: None)
 
 
 def _sheet(path: Path, name: str | None) -> Any:

@@ -2,7 +2,8 @@
 
 Streaming: a file of any size is read in constant memory, twice (once to learn its encoding). What
 cannot be read as a table at all is a `ListError`; a row that cannot be read is a `BrokenRow`, and
-the rows after it are still read.
+the rows after it are still read. Of a line that is too long for a row no more than its beginning is
+ever in memory.
 
 Encoding: a byte order mark, else strict UTF-8, else Windows-1252. Guessing libraries are not used:
 they take Portuguese for Central European and change letters.
@@ -27,7 +28,12 @@ SEPARATORS: Final = (";", ",", "\t", "|")
 
 _CHUNK: Final = 1 << 20
 _MOST_LINES: Final = 50
+_LONGEST: Final = 100_000
+"""Characters of a line, at most; fewer than what the `csv` module takes for one cell."""
+_BEGINNING: Final = 200
 _BAD_QUOTES: Final = "the quotes of this row are not closed, or do not stand around a whole cell"
+_TOO_LONG: Final = f"this line has more than {_LONGEST:,} characters"
+_NOT_TEXT: Final = "there are zero bytes in this row, which no text has"
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -101,17 +107,26 @@ def open_delimited(path: Path, wanted: Collection[str]) -> Table:
 
 
 def _table(file: TextIO, name: str, wanted: Collection[str]) -> Table:
-    separator, skipped = _separator(file, wanted)
+    separator, skipped = _separator(file, name, wanted)
     file.seek(0)
     lines = _Lines(file)
     for _ in range(skipped):
         next(lines)
     rows = _rows(lines, separator)
-    header = next((cells for row in rows if (cells := _cells(row)) is not None), None)
+    header = _header(rows, name)
     if header is None:
         raise ListError("empty_list", f"{name} is empty")
     columns = [tidy(column) for column in header]
     return Table(columns, _ragged(rows, lines, len(header)), file.close)
+
+
+def no_rows(name: str) -> ListError:
+    """Say that a list names its columns and nothing more."""
+    return ListError(
+        "empty_list",
+        f"{name} has no rows below the names of its columns, so there is nobody to call;"
+        " add rows or name another file",
+    )
 
 
 def require_columns(name: str, columns: list[str], wanted: Collection[str]) -> None:
@@ -153,7 +168,6 @@ def _encoding(path: Path) -> str:
         candidates = [encoding] if encoding else ["utf-8", "cp1252"]
         decoders = {name: codecs.getincrementaldecoder(name)("strict") for name in candidates}
         while chunk := file.read(_CHUNK):
-            _refuse_binary(path, chunk, wide=encoding in {"utf-16", "utf-32"})
             for name in list(decoders):
                 if not _decodes(decoders[name], chunk):
                     del decoders[name]
@@ -176,51 +190,56 @@ def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = 
     return True
 
 
-def _refuse_binary(path: Path, chunk: bytes, *, wide: bool) -> None:
-    if not wide and b"\0" in chunk:
-        raise ListError(
-            "unreadable_encoding",
-            f"{path.name} is not text (or UTF-16 without its mark); save it as CSV in UTF-8",
-        )
-    if len(chunk) == _CHUNK and b"\n" not in chunk and b"\r" not in chunk:
-        raise ListError(
-            "not_a_table",
-            f"{path.name} is no list: a line has more than a million characters",
-        )
+def _header(rows: Iterator[Row | BrokenRow], name: str) -> list[str] | None:
+    """Give the cells of the first row that has any. Raises ListError where the file is no text."""
+    for row in rows:
+        if not isinstance(row, BrokenRow):
+            if any(row[1]):
+                return row[1]
+        elif row.reason == "not_text":
+            raise ListError(
+                "unreadable_encoding",
+                f"{name} is not text (or UTF-16 without its mark); save it as CSV in UTF-8",
+            )
+        elif row.reason == "too_long":
+            raise ListError(
+                "not_a_table",
+                f"{name} is no list: its first line has more than {_LONGEST:,} characters",
+            )
+    return None
 
 
-def _separator(file: TextIO, wanted: Collection[str]) -> tuple[str, int]:
+def _separator(file: TextIO, name: str, wanted: Collection[str]) -> tuple[str, int]:
     """Find the separator, and how many lines come before the header on its account."""
-    first = file.readline(1000)
-    declared = _SEPARATOR_LINE.fullmatch(first)
+    first = file.readline(_BEGINNING)
+    declared = len(first) < _BEGINNING and _SEPARATOR_LINE.fullmatch(first)
     if declared:
         return declared[1], 1
     best, score = ";", (-1, -1)
-    names = {tidy(name) for name in wanted}
+    names = {tidy(column) for column in wanted}
     for separator in SEPARATORS:
         file.seek(0)
         rows = _rows(_Lines(file), separator)
-        header = next((cells for row in rows if (cells := _cells(row)) is not None), [])
-        columns = [tidy(name) for name in header]
+        header = _header(rows, name) or []
+        columns = [tidy(column) for column in header]
         found = (len(names.intersection(columns)), len(columns))
         if found > score:
             best, score = separator, found
     return best, 0
 
 
-def _cells(row: Row | BrokenRow) -> list[str] | None:
-    """Give the cells of a row that has any content."""
-    return None if isinstance(row, BrokenRow) or not any(row[1]) else row[1]
-
-
 class _Lines:
-    """The lines of a file, counted, with the last record's lines at hand to be read again."""
+    """The lines of a file, counted, with the last record's lines at hand to be read again.
+
+    Of a line that is too long the beginning alone is kept, one character more than is allowed.
+    """
 
     def __init__(self, file: TextIO) -> None:
         self.number = 0
         self.record: list[str] = []
-        self._file = file
+        self._read = file.readline
         self._again: deque[str] = deque()
+        self._half_ended = False
 
     def __iter__(self) -> _Lines:
         return self
@@ -228,10 +247,28 @@ class _Lines:
     def __next__(self) -> str:
         if len(self.record) >= _MOST_LINES:
             raise csv.Error("a row this long is an open quote")
-        line = self._again.popleft() if self._again else next(self._file)
+        if self._again:
+            line = self._again.popleft()
+        else:
+            line = self._read(_LONGEST + 1)
+            if self._half_ended:
+                self._half_ended = False
+                line = self._read(_LONGEST + 1) if line == "\n" else line
+            if len(line) > _LONGEST:
+                self._skip(line)
+            elif not line:
+                raise StopIteration
         self.number += 1
         self.record.append(line)
+        if len(line) > _LONGEST:
+            raise csv.Error(_TOO_LONG)
         return line
+
+    def _skip(self, piece: str) -> None:
+        """Leave out the rest of a line, piece by piece; its end may be cut in two itself."""
+        while piece and not piece.endswith(("\n", "\r")):
+            piece = self._read(_LONGEST + 1)
+        self._half_ended = piece.endswith("\r")
 
     def reread(self) -> None:
         """Give back every line of the current record but the first."""
@@ -242,7 +279,10 @@ class _Lines:
 
 
 def _rows(lines: _Lines, separator: str) -> Iterator[Row | BrokenRow]:
-    """Split lines into rows; a quote that is never closed costs its own line only."""
+    """Split lines into rows; a quote that is never closed costs its own line only.
+
+    So does a line that is too long, or that holds what is no text.
+    """
     reader = csv.reader(lines, delimiter=separator, strict=True)
     record = lines.record
     while True:
@@ -254,12 +294,24 @@ def _rows(lines: _Lines, separator: str) -> Iterator[Row | BrokenRow]:
             return
         except csv.Error:
             lines.reread()
-            yield BrokenRow(line, "bad_quotes", _BAD_QUOTES, (record[0].strip(),))
+            if len(record[0]) > _LONGEST:
+                yield BrokenRow(line, "too_long", _TOO_LONG, (record[0][:_BEGINNING].strip(),))
+            else:
+                yield BrokenRow(line, "bad_quotes", _BAD_QUOTES, (record[0].strip(),))
             continue
-        if "'" in "".join(record):
-            yield line, [plain(cell.strip()) for cell in cells]
-        else:
-            yield line, [cell.strip() for cell in cells]
+        text = "".join(record)
+        row = line, [cell.strip() for cell in cells]
+        if "'" in text:
+            row = line, [plain(cell) for cell in row[1]]
+        yield judged(row) if "\0" in text else row
+
+
+def judged(row: Row) -> Row | BrokenRow:
+    """Give the row, unless there is something in a cell that no text has and no store keeps."""
+    line, cells = row
+    if any("\0" in cell for cell in cells):
+        return BrokenRow(line, "not_text", _NOT_TEXT, tuple(cells))
+    return row
 
 
 def _ragged(

@@ -3,6 +3,7 @@
 import codecs
 import re
 import runpy
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from campaigns.contacts import (
     ListError,
     Note,
     RejectedRow,
-    list_columns,
+    first_look,
     read_contacts,
 )
 from campaigns.definition import Campaign
@@ -157,6 +158,48 @@ def test_an_open_quote_costs_its_own_row_only(tmp_path: Path) -> None:
     assert len(listed.contacts) == 200
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("length", [100_000, 100_001, 100_002, 100_003, 200_002, 1_100_000])
+def test_a_line_too_long_for_a_row_costs_itself_only(
+    tmp_path: Path, length: int, end: str
+) -> None:
+    """However long it is and however it ends, the lines below it are read."""
+    for cell in ('"', ""):
+        line = f"C-3;{cell}"
+        line += "x" * (length - len(line) - len(end)) + end
+        text = PLAIN.replace("\n", end) + line + f"C-4;a;48 90000-1002;{end}"
+        listed = Listed(tmp_path, text)
+        assert [contact.line for contact in listed.contacts] == [2, 3, 5]
+        wrong = "bad_quotes" if cell else "empty"
+        assert listed.reasons == [(4, wrong if length <= 100_000 else "too_long")]
+
+
+def test_no_memory_holds_a_line_that_is_too_long(tmp_path: Path) -> None:
+    """Forty million characters without an end cost no more than the buffers."""
+    Listed(tmp_path, PLAIN + "x" * 40_000_000)
+    tracemalloc.start()
+    try:
+        items = list(read_contacts(campaign(), tmp_path))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(items[-1], RejectedRow)
+    assert items[-1].reason == "too_long"
+    assert most < 10_000_000
+
+
+def test_a_row_that_is_not_text_costs_itself_only(tmp_path: Path) -> None:
+    """Zero bytes reject their row, which is there to be mended, and no other."""
+    for text in (
+        PLAIN + "C-3;a;48 90000-1002\0;\nC-4;a;48 90000-1003;\n",
+        PLAIN + "\0" * 150_000 + "\nC-4;a;48 90000-1003;\n",
+    ):
+        listed = Listed(tmp_path, text)
+        assert [contact.line for contact in listed.contacts] == [2, 3, 5]
+        [rejected] = listed.rejected
+        assert (rejected.line, rejected.reason) in {(4, "not_text"), (4, "too_long")}
+
+
 def test_ragged_rows_are_told(tmp_path: Path) -> None:
     """A row with a cell too many is rejected; a short one is kept and noted."""
     text = PLAIN + "C-3;a;b;48 90000-1002;z\nC-4;a;48 90000-1003\nC-5;a;48 90000-1004;;;\n"
@@ -238,8 +281,8 @@ def test_columns_without_a_name_or_with_the_same_keep_their_cells(tmp_path: Path
     [
         ("", "empty_list", "is empty"),
         ("\n\n", "empty_list", "is empty"),
-        ("contrato;celular;fixo\n", "empty_list", "no contacts below"),
-        ("contrato;celular;fixo\n\n;;\n", "empty_list", "no contacts below"),
+        ("contrato;celular;fixo\n", "empty_list", "no rows below"),
+        ("contrato;celular;fixo\n\n;;\n", "empty_list", "no rows below"),
         ("contrato;celular\nC-1;48 90000-1000\n", "missing_column", 'no column "fixo"'),
         ("contrato;celular;fixo;fixo\n", "column_twice", "more than one"),
         (PLAIN.encode("utf-16-le"), "unreadable_encoding", "UTF-16"),
@@ -248,7 +291,7 @@ def test_columns_without_a_name_or_with_the_same_keep_their_cells(tmp_path: Path
         (b"PK\x03\x04xyz", "not_a_table", ".xlsx"),
         (b"\xd0\xcf\x11\xe0xyz", "not_a_table", ".xls"),
         (b"%PDF-1.7", "not_a_table", "PDF"),
-        (b"x" * 3_000_000, "not_a_table", "more than a million characters"),
+        (b"x" * 3_000_000, "not_a_table", "first line has more than 100,000 characters"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_refused(
@@ -356,6 +399,9 @@ def test_no_bytes_make_the_reader_raise_anything_else(tmp_path: Path, data: byte
 
 
 def test_the_columns_of_a_list_can_be_asked_for(tmp_path: Path) -> None:
-    """The header is read without reading contacts."""
-    (tmp_path / "lista.csv").write_text("\ufeff contrato ;celular;;fixo\n", encoding="utf-8")
-    assert list_columns(campaign().dial_list, tmp_path) == ["contrato", "celular", "fixo"]
+    """The header is read without reading contacts, and whether there is any row."""
+    header = "\ufeff contrato ;celular;;fixo\n"
+    for rows, there in (("", False), ("\n;;;\n", False), ("\n;;;\nx\n", True)):
+        (tmp_path / "lista.csv").write_text(header + rows, encoding="utf-8")
+        found = first_look(campaign().dial_list, tmp_path)
+        assert found == (["contrato", "celular", "fixo"], there)
