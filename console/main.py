@@ -1,7 +1,7 @@
 """The border between the command line and the process: exit codes, one clear line, no traceback.
 
-Exit codes: 0 completed, 2 an invalid definition (nothing was started), 3 ended incomplete, 1
-anything else.
+Exit codes: 0 completed, 2 an invalid definition or nobody to call (nothing was started), 3 ended
+incomplete, 1 anything else.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from activities.requirements import describe_unmet
 from campaigns.clocks import packaged_zone
 from campaigns.forecast import PRICE_FIXO, PRICE_MOVEL, Prices
 from console import engine
-from console.failures import CommandError
+from console.failures import CommandError, InvalidDefinitionError
 from console.interrupt import run_interruptible
 from console.planning import Plan, make_plan
 from console.progress import counted
@@ -56,8 +56,11 @@ def _command(
     price_movel: Price = PRICE_MOVEL,
     price_fixo: Price = PRICE_FIXO,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
-) -> None:
-    """Tell who would be called now, later and never, until when, and at what cost at most."""
+) -> int:
+    """Tell who would be called now, later and never, until when, and at what cost at most.
+
+    Exit code 2 where nobody ever would be.
+    """
     target = find_target()
     instant = _instant(at)
     checked = engine.load_definition(file, loopback=sandbox or target.settings.loopback)
@@ -84,9 +87,13 @@ def _command(
     plan = run_interruptible(work, lambda: "Interrupted; a plan changes nothing.")
     if as_json:
         print(plan.model_dump_json(indent=2))
-        return
-    print("\n".join(describe(plan)))
-    tell_where(print, mendable if plan.rejected else None)
+    else:
+        print("\n".join(describe(plan)))
+        tell_where(print, mendable if plan.rejected else None)
+    if plan.nobody is None:
+        return 0
+    _note(f"Nobody would be called: {plan.nobody}. [nobody_to_call]")
+    return InvalidDefinitionError.exit_code
 
 
 def _note(line: str) -> None:

@@ -32,6 +32,7 @@ from campaigns.tables import ListError
 from campaigns.verdict import Reason
 from console import engine
 from console.failures import InvalidDefinitionError
+from console.progress import counted
 from console.rejected import RejectedRows, noting
 from store import reporting, suppressing
 from store.dead import SOURCE as DEAD
@@ -72,6 +73,7 @@ class Plan(Frozen):
     """The whole plan. Instants have an offset; `starts_at` is when calling could begin at all.
 
     `may_start` is false where the rules require what is missing, or nobody is left to call.
+    `nobody` says why nobody would ever be called, where that is so.
     """
 
     campaign: str
@@ -79,6 +81,7 @@ class Plan(Frozen):
     asked_at: datetime
     starts_at: datetime
     may_start: bool
+    nobody: str | None
     contacts: int
     rejected: int
     rejected_by_reason: dict[str, int]
@@ -186,6 +189,7 @@ async def make_plan(
         asked_at=at,
         starts_at=starts_at,
         may_start=not unmet and bool(survey.contacts),
+        nobody=_nobody(campaign.dial_list.file or "contacts", outlook, rejected.count),
         contacts=survey.contacts,
         rejected=rejected.count,
         rejected_by_reason=dict(survey.reasons.most_common()),
@@ -198,6 +202,16 @@ async def make_plan(
             *(() if store is not None else ("suppression lists: there is no store here yet",)),
         ),
     )
+
+
+def _nobody(name: str, outlook: Outlook, rejected: int) -> str | None:
+    """Say why nobody would be called, at once or later; None where somebody would."""
+    if outlook.now or outlook.waiting:
+        return None
+    if not outlook.contacts:
+        return f"{name}: none of its {counted(rejected, 'row')} can be dialed"
+    held = ", ".join(f"{item.reason.rule} {item.contacts}" for item in outlook.blocked)
+    return f"{name}: all its contacts are held back ({held})"
 
 
 def _ever_called(oracle: HoursOracle, group: tuple[str, Kind], at: datetime) -> bool:

@@ -160,9 +160,7 @@ def test_an_open_quote_costs_its_own_row_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("length", [100_000, 100_001, 100_002, 100_003, 200_002, 1_100_000])
-def test_a_line_too_long_for_a_row_costs_itself_only(
-    tmp_path: Path, length: int, end: str
-) -> None:
+def test_a_line_too_long_for_a_row_costs_itself_only(tmp_path: Path, length: int, end: str) -> None:
     """However long it is and however it ends, the lines below it are read."""
     for cell in ('"', ""):
         line = f"C-3;{cell}"

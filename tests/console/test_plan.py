@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from activities.settings import ACCOUNT
 from console import commands
 from store import runs, suppressing
 from store.dead import SOURCE as DEAD
 from store.engine import open_store
+from store.schema import suppressions
 from store.suppressing import Suppression
 
 CAMPAIGN = """\
@@ -51,13 +53,14 @@ def plan(
     for name in ("DISCADOR_STORE_URL", "TEMPORAL_ADDRESS", "ZENVIA_ACCESS_TOKEN"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(*options: str, more: str = "") -> Any:
+    def run(*options: str, more: str = "", code: int = 0) -> Any:
         Path("natal.yaml").write_text(CAMPAIGN.format(more=more), encoding="utf-8")
         if not Path("lista.csv").exists():
             Path("lista.csv").write_text(LIST, encoding="utf-8")
-        code = commands.call(["plan", "natal.yaml", *options])
+        ended = commands.call(["plan", "natal.yaml", *options])
         printed = capsys.readouterr()
-        assert code == 0, printed.err
+        assert ended == code, printed.err
+        assert ("[nobody_to_call]" in printed.err) is (code == 2)
         assert "9876" not in printed.out + printed.err, "a number was shown"
         return json.loads(printed.out) if "--json" in options else printed.out
 
@@ -82,6 +85,8 @@ def test_it_tells_who_is_called_now_later_and_never(plan: Plan, tmp_path: Path) 
     assert told["forecast"]["attempts_at_most"] == 15
     assert told["forecast"]["cost_at_most_brl"] == pytest.approx(15 * 2 * 0.35)
     assert not list(tmp_path.rglob("*.db"))
+
+    assert told["nobody"] is None
 
     late = plan("--at", "2026-11-25T22:00:00-03:00", "--json")["outlook"]
     assert late["now"] == 0
@@ -116,10 +121,13 @@ def test_lists_and_registries_of_the_store_and_of_the_campaign_are_looked_at(pla
                 [
                     Suppression(e164="+5562998761234", scope="sales"),
                     Suppression(e164="+5568998761238", scope="collection"),
-                    Suppression(e164="+5562998761235", source=DEAD),
-                    Suppression(e164="+5561998761237", source=DEAD),
+                    Suppression(e164="+5562998761235", source="gone"),
+                    Suppression(e164="+5561998761237", source="gone"),
                 ],
             )
+            async with store.write() as connection:  # a source that nobody else may name
+                gone = suppressions.c.source == "gone"
+                await connection.execute(update(suppressions).where(gone).values(source=DEAD))
 
     asyncio.run(prepare())
     Path("fora.csv").write_text("number\n62998761239\n", encoding="utf-8")
@@ -138,6 +146,29 @@ def test_lists_and_registries_of_the_store_and_of_the_campaign_are_looked_at(pla
             return len(await runs.list_runs(store))
 
     assert asyncio.run(count()) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "why"),
+    [
+        ("XX1;190;\nXX2;191;\n", "", "none of its 2 rows can be dialed"),
+        ("RJ1;21998761236;\n", "", "all its contacts are held back (rj-no-automated-sales 1)"),
+        (
+            "GO1;62998761234;\n",
+            "schedule: {end_at: '2026-11-24T20:00:00-03:00'}",
+            "are held back (end-at 1)",
+        ),
+    ],
+)
+def test_where_nobody_would_ever_be_called_it_says_why(
+    plan: Plan, rows: str, more: str, why: str
+) -> None:
+    """The whole plan is told all the same, and the exit code is that of `validate`."""
+    Path("lista.csv").write_text("contrato;celular;fixo\n" + rows, encoding="utf-8")
+    told = plan("--at", EVENING, "--json", more=more, code=2)
+    assert why in told["nobody"]
+    assert told["outlook"]["first"] is None
+    assert "never " in plan("--at", EVENING, more=more, code=2)
 
 
 def test_nonsense_is_told(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
