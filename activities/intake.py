@@ -16,6 +16,7 @@ from activities.requirements import Say, require_registries, take_in_lists
 from campaigns.contacts import ContactRow, ListError, Note, RejectedRow, read_contacts
 from campaigns.definition import Campaign
 from campaigns.period import Period
+from campaigns.tables import nobody_in
 from store import importing, reporting
 from store.engine import Store
 from store.importing import Imported
@@ -100,5 +101,5 @@ async def fill_run(
 async def _refuse_empty(store: Store, run_id: str, campaign: Campaign, rejected: int) -> None:
     rows = await reporting.row_notes(store, run_id)
     told = "".join(f"\n  line {row.line}: {row.message}" for row in rows[:ROWS_TOLD])
-    said = f"none of its {rejected} rows can be dialed"
+    said = nobody_in(rejected)
     raise InvalidCampaignError(f"{campaign.dial_list.file}: {said}.{told}", safe=said)

@@ -16,6 +16,7 @@ from campaigns.definition import Campaign, format_duration
 from campaigns.explain import HoursOracle, Terms, Unmet
 from campaigns.optouts import OptOut, read_optouts
 from campaigns.rows import Note, RejectedRow
+from campaigns.scalars import counted
 from campaigns.tables import ListError
 from store import importing, suppressing
 from store.engine import Store
@@ -47,7 +48,9 @@ class Unreadable:
     def finish(self) -> None:
         """Say how many more there were."""
         if self._told > ROWS_TOLD:
-            self._say(f"{self._name}: and {self._told - ROWS_TOLD} more lines with remarks")
+            self._say(
+                f"{self._name}: and {counted(self._told - ROWS_TOLD, 'more line')} with remarks"
+            )
 
 
 def end_of(day: date) -> float:
@@ -85,7 +88,7 @@ async def take_in_lists(
         store, account, campaign.campaign, _entries(campaign, base, say), in_thread=in_thread
     )
     if campaign.suppression.files:
-        say(f"{written} numbers on the campaign's own suppression lists.")
+        say(f"{counted(written, 'number')} on the campaign's own suppression lists.")
     return written
 
 

@@ -15,6 +15,7 @@ from campaigns.costs import leg_kind, reais, units, worst_cases
 from campaigns.definition import Call, DialList, Guards, Limits, RetryRule, Schedule
 from campaigns.numbers import PhoneNumber, RejectedNumber, normalise
 from campaigns.period import Period
+from campaigns.scalars import counted
 from campaigns.sections import Sections
 
 Path = tuple[str | int, ...]
@@ -188,8 +189,9 @@ def _retry(rules: tuple[RetryRule | None, ...], limits: Limits | None) -> Iterat
         if limits is not None and rule.times and rule.times >= limits.per_contact.total:
             yield Finding(
                 ("retry", index, "times"),
-                f"limits.per_contact.total allows {limits.per_contact.total} calls in all, so not"
-                " all of these can happen",
+                "limits.per_contact.total allows"
+                f" {counted(limits.per_contact.total, 'call')} in all, so not all of these can"
+                " happen",
                 "beyond_limit",
                 "warning",
             )

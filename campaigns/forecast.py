@@ -16,7 +16,7 @@ from campaigns.checks import is_ramal
 from campaigns.definition import Call, Campaign
 from campaigns.numbers import Kind, PhoneNumber, normalise
 from campaigns.policy import dialing_rules, next_step
-from campaigns.scalars import Frozen
+from campaigns.scalars import Frozen, counted
 
 LONGEST_CALL: Final = timedelta(minutes=10)
 """With how long a call the worst case reckons where nothing cuts calls."""
@@ -220,7 +220,7 @@ def measured(counts: dict[str, int], least: int = 200) -> Mix | None:
     if total < least:
         return None
     shares = {outcome: count / total for outcome, count in known.items() if count}
-    return Mix(shares=shares, basis=f"what {total} calls of this account came to so far")
+    return Mix(shares=shares, basis=f"what {counted(total, 'call')} of this account came to so far")
 
 
 def _kind_of(call: Call) -> Kind | None:

@@ -47,6 +47,11 @@ def parse_duration(value: Any) -> Any:
     return duration
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """Write a count of things: 1 row, 2 rows; `several` where an s alone does not make it."""
+    return f"{count} {one if count == 1 else several or f'{one}s'}"
+
+
 def format_duration(value: timedelta) -> str:
     """Write a duration in the largest unit that keeps it whole; the inverse of `parse_duration`."""
     seconds = int(value.total_seconds())

@@ -23,6 +23,7 @@ from typing import Final, TextIO
 
 from campaigns.cells import plain
 from campaigns.problems import nearest, printable
+from campaigns.scalars import counted
 
 SEPARATORS: Final = (";", ",", "\t", "|")
 
@@ -127,6 +128,11 @@ def no_rows(name: str) -> ListError:
         f"{name} has no rows below the names of its columns, so there is nobody to call;"
         " add rows or name another file",
     )
+
+
+def nobody_in(rejected: int) -> str:
+    """Say that a list has rows and nobody to call."""
+    return f"nobody in it can be dialed ({counted(rejected, 'row')} rejected)"
 
 
 def require_columns(name: str, columns: list[str], wanted: Collection[str]) -> None:
@@ -328,7 +334,7 @@ def _ragged(
         elif len(cells) > width and any(cells[width:]):
             if len(lines.record) > 1:
                 lines.reread()
-            message = f"there are {len(cells)} cells here and {width} columns"
+            message = f"there are {len(cells)} cells here and {counted(width, 'column')}"
             yield BrokenRow(line, "ragged", message, tuple(cells))
         elif len(cells) < width and len(lines.record) > 1:
             lines.reread()

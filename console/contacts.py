@@ -17,11 +17,12 @@ from activities.settings import ACCOUNT
 from campaigns.contacts import open_table
 from campaigns.definition import Campaign
 from campaigns.rows import ContactRow, Item
+from campaigns.scalars import counted
 from campaigns.tables import BrokenRow, ListError, require_columns, tidy
 from console import engine
 from console.failures import CommandError, InvalidDefinitionError
 from console.interrupt import run_interruptible
-from console.progress import counted, screen
+from console.progress import screen
 from console.steering import Known, choose, known_runs, wake
 from console.target import Target, find_target
 from store import roster, runs
@@ -95,7 +96,9 @@ async def _add(console: Console, target: Target, name: str, file: Path, *, as_js
 
         def tell(done: Imported) -> None:
             if not as_json:
-                console.print(f"{done.total + done.rejected} rows read ...", highlight=False)
+                console.print(
+                    f"{counted(done.total + done.rejected, 'row')} read ...", highlight=False
+                )
 
         try:
             added = await roster.add(
@@ -182,12 +185,12 @@ def _told(one: Known, found: Withdrawn) -> Iterator[str]:
         " more."
     )
     if found.under_way:
-        yield f"{found.under_way} are being called just now; no other call follows."
+        yield f"Being called just now: {found.under_way}; no other call follows."
     if found.ended:
-        yield f"{found.ended} had ended already."
+        yield f"Ended already: {found.ended}."
     if found.unknown:
         shown = ", ".join(found.unknown[:IDS_TOLD])
         more = len(found.unknown) - IDS_TOLD
-        yield f"{len(found.unknown)} ids are not of this run: {shown}" + (
+        yield f"Not of this run: {counted(len(found.unknown), 'id')}, {shown}" + (
             f" and {more} more." if more > 0 else "."
         )

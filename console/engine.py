@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -183,6 +183,17 @@ async def worker_takes_work(client: Client, queue: str, *, host: str | None = No
     except RPCError:
         return False
     return any(host is None or one.identity.endswith(f"@{host}") for one in answer.pollers)
+
+
+async def worker_takes(client: Client, run: Run, queue: str) -> bool:
+    """Whether a worker asks for the work of a run: of its workflow's queue, else of this one.
+
+    Temporal remembers a worker that was killed for up to five minutes.
+    """
+    with suppress(RPCError):
+        handle = client.get_workflow_handle(campaign_id(run.campaign, run.id))
+        queue = (await handle.describe()).task_queue
+    return await worker_takes_work(client, queue)
 
 
 async def runs_of(store: Store) -> list[Run]:

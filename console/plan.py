@@ -18,11 +18,11 @@ import typer
 from activities.requirements import describe_unmet
 from campaigns.clocks import packaged_zone
 from campaigns.forecast import PRICE_FIXO, PRICE_MOVEL, Prices
+from campaigns.scalars import counted
 from console import engine
 from console.failures import CommandError, InvalidDefinitionError
 from console.interrupt import run_interruptible
 from console.planning import Plan, make_plan
-from console.progress import counted
 from console.rejected import rejected_file, rejected_rows, tell_where
 from console.stackfile import HOME
 from console.target import find_target
@@ -117,7 +117,7 @@ def describe(plan: Plan) -> Iterator[str]:
     """Write a plan for people; times are those of São Paulo."""
     outlook, expected = plan.outlook, plan.forecast
     yield (
-        f"{plan.campaign} ({plan.purpose}), as of {_at(plan.starts_at)}:"
+        f"{plan.campaign} ({plan.purpose}), as of {_at(plan.starts_at)} (times of São Paulo):"
         f" {counted(plan.contacts, 'contact')}, {counted(plan.rejected, 'row')} rejected."
         " Nothing was called or started."
     )
@@ -129,7 +129,7 @@ def describe(plan: Plan) -> Iterator[str]:
         rules = ", ".join(f"{rule} {count}" for rule, count in item.by_rule.items())
         yield f"  until {_at(item.until)}: {item.contacts} ({rules})"
     if len(outlook.waiting) > _WAITS_TOLD:
-        yield f"  and {len(outlook.waiting) - _WAITS_TOLD} later instants"
+        yield f"  and {counted(len(outlook.waiting) - _WAITS_TOLD, 'later instant')}"
     yield f"never           {sum(item.contacts for item in outlook.blocked)}"
     for blocked in outlook.blocked:
         yield f"  {blocked.reason.rule}: {blocked.contacts}{_by(blocked.by_uf)}"

@@ -26,13 +26,12 @@ from campaigns.optouts import OptOut, read_optouts
 from campaigns.outlook import Blocked, Group, Outlook, calls_per_second, look_ahead
 from campaigns.period import Period
 from campaigns.problems import Problem
-from campaigns.scalars import Frozen
+from campaigns.scalars import Frozen, counted
 from campaigns.seen import Seen
-from campaigns.tables import ListError
+from campaigns.tables import ListError, nobody_in
 from campaigns.verdict import Reason
 from console import engine
 from console.failures import InvalidDefinitionError
-from console.progress import counted
 from console.rejected import RejectedRows, noting
 from store import reporting, suppressing
 from store.dead import SOURCE as DEAD
@@ -209,7 +208,7 @@ def _nobody(name: str, outlook: Outlook, rejected: int) -> str | None:
     if outlook.now or outlook.waiting:
         return None
     if not outlook.contacts:
-        return f"{name}: none of its {counted(rejected, 'row')} can be dialed"
+        return f"{name}: {nobody_in(rejected)}"
     held = ", ".join(f"{item.reason.rule} {item.contacts}" for item in outlook.blocked)
     return f"{name}: all its contacts are held back ({held})"
 
@@ -244,7 +243,7 @@ async def _read(
         survey.reasons.update(row.reason for row in batch if isinstance(row, RejectedRow))
         if time.monotonic() - said >= _SAID_EVERY:
             said = time.monotonic()
-            say(f"{survey.contacts + rejected.count} rows read ...")
+            say(f"{counted(survey.contacts + rejected.count, 'row')} read ...")
     return survey
 
 
@@ -289,7 +288,7 @@ def _warnings(
     if outlook.unfinished:
         yield Warned(
             code="unfinished",
-            message=f"{outlook.unfinished} attempts find no open hours within 400 days",
+            message=f"{counted(outlook.unfinished, 'attempt')} without open hours within 400 days",
         )
     if period.ends_at and outlook.last and outlook.last > period.ends_at:
         yield Warned(

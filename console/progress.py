@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from campaigns.scalars import counted
 from store.reporting import Progress
 
 LINE_SECONDS = 5.0
@@ -89,11 +90,6 @@ def outcomes_line(by_outcome: dict[str, int]) -> str:
     return ", ".join(f"{words(name)} {count}" for name, count in ranked) or "none yet"
 
 
-def counted(count: int, what: str) -> str:
-    """Write a count of things: 1 row, 2 rows."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 def words(name: str) -> str:
     """Write a code of ours as words: `no_answer` is "no answer"."""
     return name.replace("_", " ")
@@ -116,10 +112,10 @@ def with_reason(state: str, reason: str) -> str:
 
 
 def local_time(at: float | None) -> str:
-    """Write an instant on the clock of this machine."""
+    """Write an instant on the clock of this machine, and which clock that is."""
     if at is None:
         return "-"
-    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def plain_line(progress: Progress, pace: Pace, elapsed: float) -> str:
@@ -127,10 +123,10 @@ def plain_line(progress: Progress, pace: Pace, elapsed: float) -> str:
     rate, left = pace.calls_per_second(), pace.seconds_left(progress.run.total)
     parts = [
         f"{span(elapsed):>6}",
-        f"{progress.done}/{progress.run.total} contacts",
+        f"{progress.done}/{counted(progress.run.total, 'contact')}",
         f"{progress.live} live",
         "- calls/s" if rate is None else f"{rate:.1f} calls/s",
-        f"{progress.placed} calls",
+        counted(progress.placed, "call"),
         outcomes_line(progress.by_outcome),
     ]
     if progress.run.state != "running" or progress.waits_until is not None:

@@ -15,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.cells import escaped
+from campaigns.scalars import counted
 from console.failures import CommandError
-from console.progress import span, with_reason, words
+from console.progress import local_time, span, with_reason, words
 from store.reporting import Report, RowNote
 
 ROWS_ON_SCREEN = 8
@@ -90,9 +91,10 @@ def _further_lines(report: Report) -> list[str]:
     }
     lines = [f"cost: R$ {report.cost_brl:.2f}"]
     if report.started_at and report.ended_at:
-        begun, ended = map(datetime.fromisoformat, (report.started_at, report.ended_at))
-        took = span((ended - begun).total_seconds())
-        lines.append(f"from {report.started_at} to {report.ended_at} ({took})")
+        begun, ended = (
+            datetime.fromisoformat(at).timestamp() for at in (report.started_at, report.ended_at)
+        )
+        lines.append(f"from {local_time(begun)} to {local_time(ended)} ({span(ended - begun)})")
     for guard in report.guards:
         if guard.trips:
             times = "once" if guard.trips == 1 else f"{guard.trips} times"
@@ -115,8 +117,7 @@ def show_rows(console: Console, rows: Sequence[RowNote], file: Path | None) -> N
         chosen = [row for row in rows if row.kept is kept]
         if not chosen:
             continue
-        number = f"{len(chosen)} row{'s' if len(chosen) > 1 else ''}"
-        console.print(f"{number} of the list {heading}:", highlight=False)
+        console.print(f"{counted(len(chosen), 'row')} of the list {heading}:", highlight=False)
         for row in chosen[:shown]:
             column = f" ({row.column})" if row.column else ""
             line = f"  line {row.line}{column}: {row.message} [{row.reason}]"

@@ -16,10 +16,11 @@ from temporalio.envconfig import ClientConnectConfig
 
 from activities.settings import Settings, sqlite_url
 from campaigns.definition import Campaign
+from campaigns.scalars import counted
 from console import engine
 from console.embedded import SandboxOptions, Stack, StackError, StackOptions, embedded_stack
 from console.failures import CommandError
-from console.progress import Display, counted, screen, showing
+from console.progress import Display, screen, showing
 from console.rejected import rejected_file, rejected_rows, tell_where
 from console.report import print_report, show_rows, write_json
 from console.stackfile import HOME, AlreadyRunningError
@@ -272,7 +273,7 @@ async def begin(terminal: Terminal, session: Session, campaign: Campaign, file: 
         nonlocal said
         if time.monotonic() - said >= 1.0:
             said = time.monotonic()
-            terminal.note(f"{imported.total + imported.rejected} rows read ...")
+            terminal.note(f"{counted(imported.total + imported.rejected, 'row')} read ...")
 
     await engine.know_account(session.store)
     run_id = engine.new_run_id()

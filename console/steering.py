@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +17,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from campaigns.scalars import counted
 from console import engine
 from console.failures import CommandError
-from console.progress import counted, local_time, outcomes_line, state_line, words
+from console.progress import local_time, outcomes_line, state_line, words
 from console.rejected import rejected_file, tell_where
 from console.report import print_report, show_rows, write_json
 from console.stackfile import HOME
@@ -73,27 +74,62 @@ async def show_status(
 ) -> None:
     """Print all runs, or one of them in detail; as JSON a list of runs, or one."""
     async with known_runs(target) as known:
+        chosen = known if name is None else [choose(known, name, open_only=False)]
+        workers = await _workers(target, chosen)
         if as_json:
-            chosen = known if name is None else [choose(known, name, open_only=False)]
-            documents = [await _document(one) for one in chosen]
+            documents = [await _document(one, workers.get(one.run.id)) for one in chosen]
             shown = documents if name is None else documents[0]
             sys.stdout.write(json.dumps(shown, ensure_ascii=False, indent=2) + "\n")
             return
+        lines: list[str] = []
         if name is None:
             if not known:
                 console.print("No run yet. `discador run FILE --sandbox` tries one.")
                 return
             console.print(await _overview(known))
-            return
-        one = choose(known, name, open_only=False)
-        lines = _details(await engine.progress_of(one.store, one.run.id))
-        lines += guard_lines(await engine.guards_of(one.store, one.run.id), one.run)
+        else:
+            (one,) = chosen
+            lines += _details(await engine.progress_of(one.store, one.run.id))
+            lines += guard_lines(await engine.guards_of(one.store, one.run.id), one.run)
+        for one in chosen:
+            if workers.get(one.run.id, True) is not True:
+                head = "worker    " if name else f"{one.run.campaign} ({one.run.id}):"
+                lines.append(f"{head} {_without_worker(target, workers[one.run.id])}")
         for line in lines:
             console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-async def _document(one: Known) -> dict[str, Any]:
-    """Return a run with its progress and its guards; instants are ISO 8601 in UTC."""
+async def _workers(target: Target, chosen: Sequence[Known]) -> dict[str, bool | None]:
+    """Return, for each run that has work to do, whether a worker is connected that takes it.
+
+    None where nobody can tell: no Temporal is known here, or it does not answer.
+    """
+    working = [one.run for one in chosen if one.run.state in {"running", "stopping"}]
+    found: dict[str, bool | None] = {run.id: None for run in working}
+    if target.temporal is None or not working:
+        return found
+    with suppress(TimeoutError, CommandError):
+        async with asyncio.timeout(engine.UPDATE_SECONDS):
+            client = await engine.connect(target.temporal)
+            for run in working:
+                found[run.id] = await engine.worker_takes(client, run, target.settings.task_queue)
+    return found
+
+
+def _without_worker(target: Target, connected: bool | None) -> str:  # noqa: FBT001 - a fact
+    if connected is False:
+        return "no worker is connected, so nothing is dialed: `discador worker` starts one"
+    unknown = "not known whether a worker is connected"
+    if target.temporal is not None:
+        return f"{unknown}: Temporal does not answer"
+    return f"{unknown}: no Temporal is configured and no stack runs here"
+
+
+async def _document(one: Known, worker: bool | None) -> dict[str, Any]:  # noqa: FBT001 - a fact
+    """Return a run with its progress and its guards; instants are ISO 8601 in UTC.
+
+    `worker_connected` is null for a run that has no work to do, or where nobody can tell.
+    """
     progress = await engine.progress_of(one.store, one.run.id)
     run = progress.run
     return {
@@ -102,6 +138,7 @@ async def _document(one: Known) -> dict[str, Any]:
         "status": run.status,
         "reason": run.reason,
         "resumes_at": _iso(run.paused_until),
+        "worker_connected": worker,
         "contacts": {"total": run.total, "done": progress.done, "rejected": run.rejected},
         "by_outcome": progress.by_outcome,
         "calls": progress.placed,

@@ -22,6 +22,7 @@ import typer
 from activities.requirements import Unreadable, end_of, entry_of
 from campaigns.numbers import PhoneNumber, RejectedNumber, normalise
 from campaigns.optouts import NUMBER, OptOut, read_day, read_optouts
+from campaigns.scalars import counted
 from campaigns.tables import ListError
 from console.failures import CommandError, InvalidDefinitionError
 from console.interrupt import run_interruptible
@@ -138,7 +139,7 @@ def import_command(
             nonlocal said
             if time.monotonic() - said >= PROGRESS_SECONDS:
                 said = time.monotonic()
-                _note(f"{written} numbers written ...")
+                _note(f"{counted(written, 'number')} written ...")
 
         with _naming():
             if name is None:
@@ -279,9 +280,8 @@ def remove(
         )
         return
     for number in parsed:
-        count = gone[number.e164]
-        word = "entry" if count == 1 else "entries"
-        print(f"{mask(number)}: {count} {word} removed{_for(campaign)}.")
+        removed = counted(gone[number.e164], "entry", "entries")
+        print(f"{mask(number)}: {removed} removed{_for(campaign)}.")
         for entry in left[number.e164]:
             print(f"  still there: {describe(entry)}")
 

@@ -13,9 +13,10 @@ from campaigns.contacts import ContactRow, ListError, read_contacts
 from campaigns.definition import Campaign
 from campaigns.problems import Problem
 from campaigns.rows import RejectedRow
+from campaigns.scalars import counted
+from campaigns.tables import nobody_in
 from console import engine
 from console.failures import InvalidDefinitionError
-from console.progress import counted
 from console.rejected import RejectedRows, noting, rejected_file, rejected_rows, tell_where
 from console.report import show_rows
 from console.running import Terminal
@@ -59,9 +60,7 @@ class _Found:
             self._wrong(str(error) if name in str(error) else f"{name}: {error}", error.code)
         else:
             if not self.contacts:
-                self._wrong(
-                    f"{name}: none of its {self.rejected} rows can be dialed", "nobody_to_call"
-                )
+                self._wrong(f"{name}: {nobody_in(self.rejected)}", "nobody_to_call")
 
     def _wrong(self, message: str, code: str) -> None:
         problem = Problem(file=str(self._path), line=1, column=1, message=message, code=code)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.definition import Campaign, Frozen
+from campaigns.scalars import counted
 from store.engine import Store
 from store.schema import (
     OPEN_RUN_STATES,
@@ -361,7 +362,7 @@ async def close(store: Store, run_id: str) -> Run:
         if run.is_open:
             held = await open_attempts(connection, run_id)
             if held:
-                raise RunError(f"run {run_id} still has {held} attempts under way")
+                raise RunError(f"run {run_id} still has {counted(held, 'attempt')} under way")
             if run.state in {"running", "paused"} and await _somebody_is_due(connection, run_id):
                 await connection.execute(
                     update(lanes).where(lanes.c.run_id == run_id).values(finished=False)

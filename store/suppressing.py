@@ -14,6 +14,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Row, delete, func, select, true, update
 
 from campaigns.definition import Frozen
+from campaigns.scalars import counted
 from store import dead
 from store.batches import ahead, batches
 from store.engine import Store
@@ -48,7 +49,7 @@ class ShrunkError(Exception):
 
     def __init__(self, name: str, before: int, now: int) -> None:
         self.before, self.now = before, now
-        super().__init__(f"{name} held {before} numbers and this file holds {now}")
+        super().__init__(f"{name} held {counted(before, 'number')} and this file holds {now}")
 
 
 class Suppression(Frozen):

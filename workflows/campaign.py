@@ -157,7 +157,7 @@ class CampaignWorkflow:
         if self._reason:
             text += f" ({self._reason})"
         workflow.set_current_details(
-            f"{text}; {len(self._lanes) - self._running} of {len(self._lanes)} lanes have finished"
+            f"{text}; lanes finished: {len(self._lanes) - self._running} of {len(self._lanes)}"
         )
 
     async def _change(

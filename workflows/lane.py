@@ -154,8 +154,8 @@ class LaneWorkflow:
         self._retried += sum(step.action != "final" for step in self._steps)
         self._finished += sum(step.action == "final" for step in self._steps)
         workflow.set_current_details(
-            f"{result.state}: {result.live} calls under way, {self._posted} placed, "
-            f"{self._finished} contacts finished"
+            f"{result.state}: calls under way {result.live}, placed {self._posted}, "
+            f"contacts finished {self._finished}"
         )
 
     async def _wait(self, result: AdvanceResult) -> None:

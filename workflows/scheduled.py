@@ -36,7 +36,7 @@ class ScheduledWorkflow:
             ),
             **options.intake(),
         )
-        workflow.set_current_details(f"run {begun.run}: {begun.total} contacts")
+        workflow.set_current_details(f"run {begun.run}: contacts {begun.total}")
         if begun.state not in _BEGUN:
             raise ApplicationError(
                 f"run {begun.run} is {begun.state}: {begun.reason}", non_retryable=True

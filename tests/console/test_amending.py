@@ -122,7 +122,7 @@ def test_contacts_come_and_go(discador: Callable[..., Answer], tmp_path: Path) -
     assert code == 0
     assert out.splitlines() == [
         f"1 contact of natal ({RUN}) will be called no more.",
-        "1 ids are not of this run: nobody.",
+        "Not of this run: 1 id, nobody.",
     ]
     code, _, err = discador("contacts", "withdraw", "natal", "--file", "mais.csv")
     assert code == 1

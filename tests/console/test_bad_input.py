@@ -146,7 +146,7 @@ def test_a_list_that_nobody_of_can_be_called_starts_nothing(newcomer: Newcomer) 
     file = newcomer.campaign(["C1;190", "C2;"])
     done = newcomer.discador("run", str(file), "--sandbox")
     assert done.returncode == 2
-    assert "none of its 2 rows can be dialed" in done.stderr
+    assert "nobody in it can be dialed (2 rows rejected)" in done.stderr
     assert "line 2" in done.stderr
     assert newcomer.discador("status").stdout.count("running") == 0
     newcomer.no_process_is_left()

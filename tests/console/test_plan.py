@@ -151,7 +151,7 @@ def test_lists_and_registries_of_the_store_and_of_the_campaign_are_looked_at(pla
 @pytest.mark.parametrize(
     ("rows", "more", "why"),
     [
-        ("XX1;190;\nXX2;191;\n", "", "none of its 2 rows can be dialed"),
+        ("XX1;190;\nXX2;191;\n", "", "nobody in it can be dialed (2 rows rejected)"),
         ("RJ1;21998761236;\n", "", "all its contacts are held back (rj-no-automated-sales 1)"),
         (
             "GO1;62998761234;\n",

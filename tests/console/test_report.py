@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,13 @@ def test_the_json_has_every_key_that_was_promised() -> None:
     assert len(document["notes"]) == 2
 
 
-def test_the_tables_say_how_it_ended_and_what_it_came_to() -> None:
-    """Status, reason, counts with shares, cost, duration and what never became a call are there."""
+def test_the_tables_say_how_it_ended_and_what_it_came_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status, reason, counts with shares, cost, duration and what never became a call are there.
+
+    Times are those of the clock on the wall, with its zone; the JSON keeps UTC.
+    """
+    monkeypatch.setenv("TZ", "America/Sao_Paulo")
+    time.tzset()
     page = _page()
     print_report(page, REPORT)
     text = page.export_text()
@@ -66,6 +72,9 @@ def test_the_tables_say_how_it_ended_and_what_it_came_to() -> None:
         assert part in text
     assert "could not be decided" in text
     assert "late" not in text
+    assert "from 2026-11-23 06:00:00 -03 to 2026-11-23 06:01:30 -03 (1:30)" in text
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_rows_beyond_the_screen_are_counted_and_all_are_in_the_file(tmp_path: Path) -> None:

@@ -274,6 +274,27 @@ def test_worker_check_tells_whether_a_worker_works(newcomer: Newcomer) -> None:
     stack.end(signal.SIGINT)
 
 
+def test_status_says_where_no_worker_takes_a_run(newcomer: Newcomer) -> None:
+    """A run may be `running` on a queue that nobody asks: the worker of another does not count."""
+    stack = _up(newcomer)
+    newcomer.discador("start", str(newcomer.campaign(name="outra", rate=0.01)))
+    document = json.loads(newcomer.discador("status", "outra", "--json").stdout)
+    assert (document["status"], document["worker_connected"]) == ("running", True)
+    found = json.loads((newcomer.folder / ".discador" / "stack.json").read_text(encoding="utf-8"))
+    newcomer.environ = {
+        "TEMPORAL_ADDRESS": found["temporal_address"],
+        "ZENVIA_ACCESS_TOKEN": "x",
+        "ZENVIA_BASE_URL": "http://127.0.0.1:9",
+        "DISCADOR_TASK_QUEUE": "nobody-is-here",
+    }
+    run = newcomer.discador("start", str(newcomer.campaign())).stdout.strip()
+    del newcomer.environ["DISCADOR_TASK_QUEUE"]  # the queue is the one that the run is on
+    told = newcomer.discador("status").stdout
+    assert f"teste ({run}): no worker is connected, so nothing is dialed" in told
+    assert "outra (" not in told
+    stack.end(signal.SIGINT)
+
+
 def test_sandbox_prints_where_it_listens_and_ends_on_sigterm(newcomer: Newcomer) -> None:
     """`discador sandbox` is one process that says its address in JSON and ends at once."""
     sandbox = newcomer.begin("sandbox", "--token", "segredo")

@@ -138,7 +138,7 @@ async def test_a_firing_leaves_no_number_at_temporal(scheduled: Scheduled) -> No
         (lambda file: (file.parent / "agenda.csv").unlink(), "[missing_list]"),
         (
             lambda file: write_campaign(file.parent, ["190;Polícia"]),
-            "none of its 1 rows can be dialed",
+            "nobody in it can be dialed (1 row rejected)",
         ),
         (
             lambda file: write_campaign(
@@ -335,8 +335,8 @@ async def test_two_attempts_at_once_make_one_run(
 async def test_a_refusal_that_was_not_reported_is_found_again(stage: Stage) -> None:
     """The worker dies between writing the refusal down and telling it: the run still says why."""
     file = write_campaign(stage.folder, ["190;x"])
-    with pytest.raises(ApplicationError, match="none of its 1 rows"):
+    with pytest.raises(ApplicationError, match="nobody in it can be dialed"):
         await begin(stage, file)
     found = await begin(stage, file)
-    assert (found.state, found.reason) == ("failed", "none of its 1 rows can be dialed")
+    assert (found.state, found.reason) == ("failed", "nobody in it can be dialed (1 row rejected)")
     assert scheduling.HEARTBEAT_SECONDS < 15
