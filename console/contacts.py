@@ -106,6 +106,7 @@ async def _add(console: Console, target: Target, name: str, file: Path, *, as_js
                 one.run.id,
                 _rows(campaign, file),
                 by_id=own.id is not None,
+                source=file.name,
                 progress=tell,
             )
         except RunError as error:

@@ -120,7 +120,8 @@ def show_rows(console: Console, rows: Sequence[RowNote], file: Path | None) -> N
         console.print(f"{counted(len(chosen), 'row')} of the list {heading}:", highlight=False)
         for row in chosen[:shown]:
             column = f" ({row.column})" if row.column else ""
-            line = f"  line {row.line}{column}: {row.message} [{row.reason}]"
+            place = f"{row.source} line" if row.source else "line"
+            line = f"  {place} {row.line}{column}: {row.message} [{row.reason}]"
             console.print(line, soft_wrap=True, highlight=False, markup=False)
         if len(chosen) > shown:
             console.print(f"  and {len(chosen) - shown} more", highlight=False)
@@ -140,10 +141,10 @@ def write_rows(path: Path, rows: Sequence[RowNote]) -> None:
         ) from None
     with opened as file:
         writer = csv.writer(file, delimiter=";")
-        writer.writerow(("line", "id", "column", "kept", "reason", "message"))
+        writer.writerow(("line", "id", "column", "kept", "reason", "message", "added list"))
         for row in rows:
             cells = (row.line, row.external_id, row.column, row.kept, row.reason, row.message)
-            writer.writerow([_cell(cell) for cell in cells])
+            writer.writerow([_cell(cell) for cell in (*cells, row.source)])
 
 
 def _cell(value: object) -> str:

@@ -101,11 +101,17 @@ def text_of(columns: dict[str, str]) -> str:
 
 
 def written_rows(
-    run_id: str, batch: Iterable[Item], *, lanes: Sequence[int], after: int, now: float
+    run_id: str,
+    batch: Iterable[Item],
+    *,
+    lanes: Sequence[int],
+    after: int,
+    now: float,
+    source: str = "",
 ) -> RowsToWrite:
     """Bring rows into the form of the tables; contacts are numbered from `after` + 1 on.
 
-    They are spread over `lanes`.
+    They are spread over `lanes`. `source` names the list where it is not the campaign's own.
     """
     rows = RowsToWrite()
     for row in batch:
@@ -129,6 +135,7 @@ def written_rows(
                 "reason": row.reason,
                 "message": row.message,
                 "kept": kept,
+                "source": source,
             }
         )
     return rows

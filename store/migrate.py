@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Database = SqliteFile | Server
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision; a test holds it against the scripts."""
 
 _LOCK = 0x64_69_73_63  # "disc": the advisory lock that guards migrations on PostgreSQL

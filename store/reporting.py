@@ -72,7 +72,10 @@ class Progress(Frozen):
 
 
 class RowNote(Frozen):
-    """A row of the list that was rejected, or (`kept`) taken with a remark."""
+    """A row of a list that was rejected, or (`kept`) taken with a remark.
+
+    `source` names the list where it was added to the run, and is empty for the campaign's own.
+    """
 
     line: int
     external_id: str | None
@@ -80,6 +83,7 @@ class RowNote(Frozen):
     reason: str
     message: str
     kept: bool
+    source: str = ""
 
 
 def _iso(at: float | None) -> str | None:
@@ -213,7 +217,7 @@ async def calls_by_outcome(store: Store, account: str) -> dict[str, int]:
 
 
 async def row_notes(store: Store, run_id: str) -> list[RowNote]:
-    """Return every row of the list that was rejected or remarked on, in the list's order."""
+    """Return every row that was rejected or remarked on, list by list, in the order of each."""
     query = (
         select(
             rejected_rows.c.line,
@@ -222,9 +226,10 @@ async def row_notes(store: Store, run_id: str) -> list[RowNote]:
             rejected_rows.c.reason,
             rejected_rows.c.message,
             rejected_rows.c.kept,
+            rejected_rows.c.source,
         )
         .where(rejected_rows.c.run_id == run_id)
-        .order_by(rejected_rows.c.line, rejected_rows.c.id)
+        .order_by(rejected_rows.c.source, rejected_rows.c.line, rejected_rows.c.id)
     )
     async with store.read(long=True) as connection:
         return [RowNote(**row._asdict()) for row in await connection.execute(query)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome
 from campaigns.definition import Frozen
-from campaigns.rows import ContactRow, Item, RejectedRow
+from campaigns.rows import ContactRow, Item, Note, RejectedRow
 from campaigns.seen import Seen, key_of
 from store.batches import FLAT
 from store.engine import Store
 from store.importing import BATCH, Imported, written_rows
 from store.leaving import WITHDRAWN, Leaver, let_go
 from store.runs import Run, RunError, locked
-from store.schema import contacts, lanes, numbers, runs
+from store.schema import contacts, lanes, numbers, rejected_rows, runs
 from store.settling import tally_up
 from store.trouble import repeatable
 
@@ -45,16 +45,18 @@ async def add(
     rows: Iterable[Item],
     *,
     by_id: bool,
+    source: str,
     progress: Callable[[Imported], None] | None = None,
 ) -> Imported:
     """Add the contacts of another list to an open run; return what was taken and rejected.
 
     A number that the run has already, or an id where `by_id`, is a rejected row, so the same list
-    twice adds nobody. Each batch is one transaction and its contacts are due at once, in lanes that
-    have not finished: after a kill, the same list again goes on. Raises `RunError` for a run that
-    is ending or has ended.
+    twice adds nobody. A row that was rejected before, of a list of the same name (`source`) for the
+    same reason, is not written again. Each batch is one transaction and its contacts are due at
+    once, in lanes that have not finished: after a kill, the same list again goes on. Raises
+    `RunError` for a run that is ending or has ended.
     """
-    ids, known = Seen(), Seen()
+    ids, known, told = Seen(), Seen(), _Told(run_id, source)
     async with store.read() as connection:
         seen = await _last(connection, run_id)
         await _remember(connection, run_id, ids if by_id else None, known)
@@ -67,10 +69,13 @@ async def add(
             last = await _last(connection, run_id)
             if last > seen:  # somebody else adds at the same time
                 await _remember(connection, run_id, ids if by_id else None, known, after=seen)
+            await told.learn(connection)
             fresh = [_judged(row, ids if by_id else None, known) for row in batch]
             now = store.now()
             turning = await _turning(connection, run)
-            written = written_rows(run_id, fresh, lanes=turning, after=last, now=now)
+            written = written_rows(
+                run_id, told.new(fresh), lanes=turning, after=last, now=now, source=source
+            )
             await written.insert(connection)
             await connection.execute(
                 update(runs)
@@ -83,12 +88,47 @@ async def add(
         seen = last + written.people
         done = Imported(
             total=done.total + written.people,
-            rejected=done.rejected + written.rejected,
-            notes=done.notes + len(written.noted) - written.rejected,
+            rejected=done.rejected + sum(isinstance(row, RejectedRow) for row in fresh),
+            notes=done.notes + sum(isinstance(row, Note) for row in fresh),
         )
         if progress is not None:
             progress(done)
     return done
+
+
+class _Told:
+    """The rejected rows and remarks that a run has of one list already."""
+
+    def __init__(self, run_id: str, source: str) -> None:
+        self._run_id = run_id
+        self._source = source
+        self._seen = Seen()
+        self._last = 0
+
+    async def learn(self, connection: AsyncConnection) -> None:
+        """Take in what was written since, by whomever. The run's row must be locked."""
+        table = rejected_rows.c
+        query = select(
+            table.id, table.line, table.external_id, table.column, table.reason, table.kept
+        ).where(table.run_id == self._run_id, table.source == self._source, table.id > self._last)
+        async for row in await connection.stream(query.order_by(table.id)):
+            self._last = row.id
+            self._seen.remember(_key(*row[1:]), 1)
+
+    def new(self, rows: Iterable[Item]) -> Iterator[Item]:
+        """Leave out what is known; contacts are always new."""
+        for row in rows:
+            if isinstance(row, ContactRow):
+                yield row
+                continue
+            name = row.external_id if isinstance(row, RejectedRow) else None
+            key = _key(row.line, name, row.column, row.reason, isinstance(row, Note))
+            if self._seen.line_of(key) is None:
+                yield row
+
+
+def _key(*parts: object) -> int:
+    return key_of(repr(parts))
 
 
 async def _turning(connection: AsyncConnection, run: Run) -> Sequence[int]:

@@ -154,6 +154,13 @@ rejected_rows = Table(
     Column("reason", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("kept", Boolean, nullable=False, comment="true: a note about a row that was imported"),
+    Column(
+        "source",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="the list that was added to the run; empty: the campaign's own",
+    ),
 )
 
 attempts = Table(

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Update, text, update
 
 from campaigns.attempts import Outcome
-from campaigns.rows import ContactRow
-from store import importing, placing, reserving, roster, runs, tracking, unknowns
+from campaigns.rows import ContactRow, Item, Note, RejectedRow
+from store import importing, placing, reporting, reserving, roster, runs, tracking, unknowns
 from store.engine import open_store
+from store.importing import Imported
 from store.placing import NotSent
 from store.roster import Withdrawn
 from store.runs import RunError
@@ -132,14 +133,46 @@ async def test_added_contacts_are_due_and_the_same_list_twice_adds_nobody(scene:
     run = await scene(rows=people(3))
     more = people(4, first=2)
     for expected in ((3, 1), (0, 4)):
-        added = await roster.add(run.store, run.run, more, by_id=True)
+        added = await roster.add(run.store, run.run, more, by_id=True, source="mais.csv")
         assert (added.total, added.rejected) == expected
     same_number = ContactRow(line=9, external_id="new", numbers=(phone(0),), columns={})
-    assert (await roster.add(run.store, run.run, [same_number], by_id=True)).rejected == 1
+    assert (
+        await roster.add(run.store, run.run, [same_number], by_id=True, source="x")
+    ).rejected == 1
     known = await runs.get_run(run.store, run.run)
-    assert (known.total, known.rejected) == (6, 6)
+    assert (known.total, known.rejected) == (6, 5)
     assert [row.n for row in await run.contacts()] == [1, 2, 3, 4, 5, 6]
     assert len((await run.reserve()).keys) == 6
+
+
+async def test_a_list_that_is_added_again_is_not_rejected_again(scene: Opens) -> None:
+    """Its rejected rows and remarks are written once, those of another list beside them."""
+    run = await scene(rows=people(1))
+    reason = {"column": "fone", "reason": "letters", "message": "no"}
+    rows = [
+        *people(1, first=2),
+        Note(line=2, **reason),
+        RejectedRow(line=3, external_id=None, **reason),
+        RejectedRow(line=4, external_id=None, **reason),
+    ]
+
+    async def noted() -> list[tuple[str, int, str]]:
+        found = await reporting.row_notes(run.store, run.run)
+        return [(row.source, row.line, row.reason) for row in found]
+
+    async def add(source: str, rows: list[Item]) -> Imported:
+        return await roster.add(run.store, run.run, rows, by_id=True, source=source)
+
+    assert await add("mais.csv", rows[:3]) == Imported(total=1, rejected=1, notes=1)
+    assert await noted() == [("mais.csv", 2, "letters"), ("mais.csv", 3, "letters")]
+    for _ in range(2):  # its first contact is known by now, which is one more reason
+        await asyncio.gather(add("mais.csv", rows), add("mais.csv", rows))
+        assert await add("mais.csv", rows) == Imported(total=0, rejected=3, notes=1)
+        assert len(await noted()) == 4
+        assert (await runs.get_run(run.store, run.run)).rejected == 3
+    await add("outra.csv", rows[2:])
+    assert (await noted())[4:] == [("outra.csv", 3, "letters"), ("outra.csv", 4, "letters")]
+    assert (await runs.get_run(run.store, run.run)).rejected == 5
 
 
 async def test_added_contacts_come_to_lanes_that_still_turn(scene: Opens) -> None:
@@ -149,7 +182,7 @@ async def test_added_contacts_come_to_lanes_that_still_turn(scene: Opens) -> Non
         await run.reserve(lane=lane, channels=0)
     await run.be_done()
     assert await tracking.finish_lane(run.store, run.run, 1)
-    await roster.add(run.store, run.run, people(20, first=10), by_id=True)
+    await roster.add(run.store, run.run, people(20, first=10), by_id=True, source="mais.csv")
     assert {row.lane for row in await run.contacts() if row.state == "due"} == {0, 2}
     assert not await tracking.finish_lane(run.store, run.run, 0)
 
@@ -160,7 +193,7 @@ async def test_lanes_that_are_opened_again_turn_like_new_ones(scene: Opens) -> N
     await run.reserve(channels=0)
     await run.be_done()
     assert await tracking.finish_lane(run.store, run.run, 0)
-    await roster.add(run.store, run.run, people(1, first=5), by_id=True)
+    await roster.add(run.store, run.run, people(1, first=5), by_id=True, source="mais.csv")
     assert (await runs.close(run.store, run.run)).state == "running"
     token = run.token()
     (key,) = (await run.reserve(token)).keys
@@ -182,7 +215,7 @@ async def test_nobody_comes_to_a_run_that_ends(scene: Opens, state: str) -> None
         await run.reserve(steps=[final(key) for key in keys])
         await runs.close(run.store, run.run)
     with pytest.raises(RunError, match="nobody can be added"):
-        await roster.add(run.store, run.run, people(2, first=5), by_id=True)
+        await roster.add(run.store, run.run, people(2, first=5), by_id=True, source="mais.csv")
     assert len(await run.contacts()) == 2
 
 
@@ -192,7 +225,7 @@ async def test_a_run_to_which_somebody_came_last_does_not_end(scene: Opens) -> N
     keys = await run.place()
     await run.finish(keys)
     await run.reserve(steps=[final(key) for key in keys])
-    await roster.add(run.store, run.run, people(1, first=5), by_id=True)
+    await roster.add(run.store, run.run, people(1, first=5), by_id=True, source="mais.csv")
     assert (await runs.close(run.store, run.run)).state == "running"
     assert len((await run.reserve()).keys) == 1
 
@@ -222,8 +255,8 @@ async def test_two_that_add_at_the_same_time_add_nobody_twice(scene: Opens, *, b
             if isinstance(row, ContactRow)
         ]
     both = await asyncio.gather(
-        roster.add(run.store, run.run, rows, by_id=by_id),
-        roster.add(run.store, run.run, other, by_id=by_id),
+        roster.add(run.store, run.run, rows, by_id=by_id, source="mais.csv"),
+        roster.add(run.store, run.run, other, by_id=by_id, source="mais.csv"),
     )
     assert sorted((done.total, done.rejected) for done in both) == [(0, 5), (5, 0)]
     assert len(await run.contacts()) == 7

@@ -31,7 +31,7 @@ async def test_who_is_withdrawn_is_called_no_more_and_who_is_added_is_called(
     gone = ["row-2", "row-9", "row-10", "row-11"]
     await roster.withdraw(working.store, run.id, gone)
     called_before = [call["numero_origem"] for call in run.calls()]
-    await roster.add(working.store, run.id, people(2, first=20), by_id=False)
+    await roster.add(working.store, run.id, people(2, first=20), by_id=False, source="x")
     await woken(run)
     result = await run.result()
 
@@ -49,7 +49,9 @@ async def test_a_run_whose_lanes_had_finished_goes_on_for_who_came_last(working:
     """Added between the end of the last lane and the end of the run: called all the same."""
     run = await working.start(SLOW, people(1))
     await until(lambda: len(run.calls()) == 1, what="the first call")
-    added = await roster.add(working.store, run.id, people(3, first=30), by_id=False)
+    added = await roster.add(
+        working.store, run.id, people(3, first=30), by_id=False, source="mais.csv"
+    )
     assert added.total == 3
     result = await run.result()
     assert len({call["numero_origem"] for call in run.calls()}) == 4

@@ -255,7 +255,9 @@ async def test_a_run_that_is_cancelled_while_it_closes_stops_though_somebody_cam
 
         async def come_and_cancel() -> None:
             before.what = nothing
-            await roster.add(stage.store, run.id, people(2, first=10), by_id=False)
+            await roster.add(
+                stage.store, run.id, people(2, first=10), by_id=False, source="mais.csv"
+            )
             await run.handle.cancel()
 
         async def nothing() -> None:
