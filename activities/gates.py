@@ -39,6 +39,7 @@ class CampaignGate:
         self._contact_caps = Caps(
             per_day=contact.per_day,
             rolling_24h=contact.rolling_24h,
+            per_week=contact.per_week,
             per_month=contact.per_month,
             min_gap=contact.min_gap.total_seconds() if contact.min_gap else None,
         )

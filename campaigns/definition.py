@@ -158,12 +158,14 @@ class Pacing(Frozen):
 class ContactLimits(Frozen):
     """Caps for one contact, over all its numbers; `total` counts the calls that the API accepted.
 
-    `per_day` and `per_month` follow the contact's calendar, `rolling_24h` the clock.
+    `per_day`, `per_week` (from Monday) and `per_month` follow the contact's calendar,
+    `rolling_24h` the clock.
     """
 
     total: Whole = Field(default=5, ge=1, le=1_000)
     per_day: Whole | None = Field(default=None, ge=1, le=100)
     rolling_24h: Whole | None = Field(default=None, ge=1, le=100)
+    per_week: Whole | None = Field(default=None, ge=1, le=1_000)
     per_month: Whole | None = Field(default=None, ge=1, le=1_000)
     min_gap: Duration | None = Field(default=None, ge=timedelta(seconds=1))
 
@@ -174,6 +176,7 @@ class NumberLimits(Frozen):
     total: Whole | None = Field(default=None, ge=1, le=1_000)
     per_day: Whole | None = Field(default=None, ge=1, le=100)
     rolling_24h: Whole | None = Field(default=None, ge=1, le=100)
+    per_week: Whole | None = Field(default=None, ge=1, le=1_000)
     per_month: Whole | None = Field(default=None, ge=1, le=1_000)
     min_gap: Duration | None = Field(default=None, ge=timedelta(seconds=1))
 

@@ -11,6 +11,7 @@ from typing import Final
 
 _PER_DAY = "Calls within one day of the contact's calendar, at most."
 _ROLLING = "Calls within any 24 hours, at most."
+_PER_WEEK = "Calls within one week of the contact's calendar, Monday to Sunday, at most."
 _PER_MONTH = "Calls within one month of the contact's calendar, at most."
 _MIN_GAP = "The least time between two calls."
 _DAY = "Hours of this day: `09:00-20:00`, a list of such windows, or `closed`."
@@ -103,12 +104,14 @@ DESCRIPTIONS: Final = MappingProxyType(
         "limits.per_contact.total": "Calls that the provider accepted, at most.",
         "limits.per_contact.per_day": _PER_DAY,
         "limits.per_contact.rolling_24h": _ROLLING,
+        "limits.per_contact.per_week": _PER_WEEK,
         "limits.per_contact.per_month": _PER_MONTH,
         "limits.per_contact.min_gap": _MIN_GAP,
         "limits.per_number": "For one number, over all campaigns of the account.",
         "limits.per_number.total": "Calls that the provider accepted, at most.",
         "limits.per_number.per_day": _PER_DAY,
         "limits.per_number.rolling_24h": _ROLLING,
+        "limits.per_number.per_week": _PER_WEEK,
         "limits.per_number.per_month": _PER_MONTH,
         "limits.per_number.min_gap": _MIN_GAP,
         "guards": (

@@ -58,7 +58,10 @@ class Terms(Frozen):
             overrides=campaign.overrides,
             registries=None if registries is None else frozenset(registries),
             limits=AttemptLimits(
-                per_day=written.per_day, per_month=written.per_month, min_gap=written.min_gap
+                per_day=written.per_day,
+                per_week=written.per_week,
+                per_month=written.per_month,
+                min_gap=written.min_gap,
             ),
             period=Period.of(campaign.schedule),
         )

@@ -80,6 +80,7 @@ CAPS = [
     ({"total": "3"}, [0, 0, 0]),
     ({"per_day": "2"}, [0, 0, MIDNIGHT, MIDNIGHT, MIDNIGHT + DAY, MIDNIGHT + DAY]),
     ({"rolling_24h": "2"}, [0, 0, DAY, DAY, 2 * DAY, 2 * DAY]),
+    ({"per_week": "2"}, [0, 0, MIDNIGHT, MIDNIGHT, MIDNIGHT + 7 * DAY, MIDNIGHT + 7 * DAY]),
     ({"per_month": "2"}, [0, 0, MARCH, MARCH, MARCH + 31 * DAY, MARCH + 31 * DAY]),
     ({"min_gap": "5h"}, [18_000.0 * n for n in range(6)]),
     ({"min_gap": "5h", "per_day": "2"}, [0, 18_000, 36_000, DAY + MIDNIGHT]),
@@ -148,3 +149,22 @@ async def test_a_written_gap_holds_beside_written_hours(store: Store) -> None:
     local = [datetime.fromtimestamp(START + at, zone) for at in made]
     days = [f"{at:%a %d %H:%M}" for at in local]
     assert days == ["Mon 02 09:00", "Mon 02 11:00", "Tue 03 09:00", "Mon 09 09:00"]
+
+
+async def test_a_written_week_takes_the_place_of_the_polite_one(store: Store) -> None:
+    """A cap that is written holds, be it wider or narrower; every other stays polite."""
+    definition = campaign(
+        calling_hours={"mon-fri": "09:00-12:00"},
+        limits={
+            "per_contact": {"total": "9"},
+            "per_number": {"min_gap": "2h", "per_week": "5", "per_month": "20"},
+        },
+    )
+    run = await open_scene(store, rows=people(1))
+    made = await dial(run, definition, 6)
+    zone = ZoneInfo("America/Sao_Paulo")
+    days = [f"{datetime.fromtimestamp(START + at, zone):%a %d %H:%M}" for at in made]
+    assert days == [
+        *("Mon 02 09:00", "Mon 02 11:00", "Tue 03 09:00", "Tue 03 11:00", "Wed 04 09:00"),
+        "Mon 09 09:00",
+    ]
