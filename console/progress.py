@@ -86,7 +86,8 @@ class Pace:
 
 def outcomes_line(by_outcome: dict[str, int]) -> str:
     """Write the outcomes so far, the most frequent first."""
-    ranked = sorted(by_outcome.items(), key=lambda item: (-item[1], item[0]))
+    there = {name: count for name, count in by_outcome.items() if count}
+    ranked = sorted(there.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{words(name)} {count}" for name, count in ranked) or "none yet"
 
 

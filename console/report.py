@@ -104,6 +104,8 @@ def _further_lines(report: Report) -> list[str]:
     if any(apart.values()):
         told = ", ".join(f"{count} {what}" for what, count in apart.items() if count)
         lines.append(f"attempts beside these calls: {told}")
+    if attempts.unknown:
+        lines.append(f"`discador unknowns {report.run}` lists the undecided and how to settle them")
     return lines
 
 

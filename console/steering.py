@@ -17,6 +17,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from campaigns.attempts import Outcome
 from campaigns.scalars import counted
 from console import engine
 from console.failures import CommandError
@@ -184,8 +185,14 @@ def _details(progress: Progress) -> list[str]:
         f"contacts   {progress.done} of {run.total} done, {counted(run.rejected, 'row')} rejected",
         f"outcomes   {outcomes_line(progress.by_outcome)}",
         f"calls      {progress.placed}, {progress.live} live",
-        f"started    {local_time(run.started_at)}",
     ]
+    undecided = progress.by_outcome.get(Outcome.UNKNOWN.value)
+    if undecided:
+        lines.append(
+            f"undecided  {counted(undecided, 'contact')}: `discador unknowns {run.id}` lists"
+            " the attempts, and how each is settled"
+        )
+    lines.append(f"started    {local_time(run.started_at)}")
     if run.ended_at is not None:
         lines.append(f"ended      {local_time(run.ended_at)}")
     elif progress.ends_at is not None:

@@ -10,6 +10,7 @@ from typing import get_args
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from campaigns.attempts import Outcome
 from campaigns.keys import key_in
@@ -26,7 +27,7 @@ from zenvia.errors import VoiceError
 async def show_unknowns(
     console: Console, target: Target, name: str | None, *, as_json: bool
 ) -> None:
-    """Print the attempts of unknown fate; ids only, nobody's number."""
+    """Print the attempts of unknown fate and how to settle one; ids only, nobody's number."""
     async with known_runs(target) as known:
         one = choose(known, name, open_only=False)
         found = await unknowns.unknowns(one.store, one.run.id)
@@ -47,7 +48,7 @@ async def show_unknowns(
     table = Table(box=SIMPLE_HEAD)
     for heading in (
         "attempt",
-        "contact",
+        "id in the list",
         "posted",
         "reports read",
         "call",
@@ -57,13 +58,26 @@ async def show_unknowns(
     for each in found:
         table.add_row(
             each.attempt,
-            str(each.contact),
+            Text(each.id),
             local_time(each.posted_at),
             str(each.reads),
             "-" if each.call is None else str(each.call),
             local_time(each.holds_until),
         )
     console.print(table)
+    for line in _settling(one.run.id, found[0].attempt):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _settling(run: str, attempt: str) -> tuple[str, ...]:
+    """Say how one of them is settled; the call would carry the attempt's name in its tags."""
+    resolve = f"discador resolve {run} {attempt} --as"
+    return (
+        "Look for a call whose tags begin with the attempt's name (`discador chamada relatorio`):",
+        f"  {resolve} placed --call-id ID       it is there: follow it like any other",
+        f"  {resolve} done --outcome OUTCOME    somebody knows what it came to",
+        f"  {resolve} not-placed                nobody was called: dial again",
+    )
 
 
 def _iso(at: float | None) -> str | None:
@@ -100,7 +114,8 @@ async def settle_unknown(
                 one.store, one.run.id, attempt, ways[how], call=call_id, outcome=chosen
             )
         except RunError as error:
-            raise CommandError(f"{error}.") from None
+            said_so = str(error)
+            raise CommandError(f"{said_so[:1].upper()}{said_so[1:]}.") from None
         await wake(target, one)
     console.print(f"{told[:1].upper()}{told[1:]}.", highlight=False, soft_wrap=True)
 
@@ -116,5 +131,5 @@ async def _is_of(attempt: str, call_id: int) -> None:
     if key != attempt:
         whose = "its tags name no attempt" if key is None else f"its tags name {key}"
         raise CommandError(
-            f"call {call_id} is not of attempt {attempt}: {whose}. Nothing was written."
+            f"Call {call_id} is not of attempt {attempt}: {whose}. Nothing was written."
         )

@@ -45,12 +45,14 @@ SAYABLE: Final = (
 class UnknownAttempt(Frozen):
     """An attempt that could not be decided; instants are seconds since 1970.
 
-    `reads` counts the reports that were read in vain after the quiet time. `call` is what the API
-    has shown for its key since, `holds_until` when it frees its number and channel.
+    `id` is the contact's in its list. `reads` counts the reports that were read in vain after the
+    quiet time. `call` is what the API has shown for its key since, `holds_until` when it frees its
+    number and channel.
     """
 
     attempt: str
     contact: int
+    id: str
     posted_at: float | None
     reads: int
     call: int | None
@@ -61,7 +63,8 @@ async def unknowns(store: Store, run_id: str) -> list[UnknownAttempt]:
     """Return the attempts of a run whose fate is unknown, oldest first."""
     await get_run(store, run_id)
     query = (
-        select(attempts)
+        select(attempts, contacts.c.external_id)
+        .join(contacts, and_(contacts.c.run_id == attempts.c.run_id, contacts.c.n == attempts.c.n))
         .where(attempts.c.run_id == run_id, attempts.c.state == "unknown")
         .order_by(attempts.c.posting_at)
     )
@@ -70,6 +73,7 @@ async def unknowns(store: Store, run_id: str) -> list[UnknownAttempt]:
             UnknownAttempt(
                 attempt=row.key,
                 contact=row.n,
+                id=row.external_id,
                 posted_at=row.posting_at,
                 reads=row.reads,
                 call=row.api_id or row.late_id,
@@ -165,13 +169,13 @@ async def _placed(
     person: Any,
     goes_on: bool,
 ) -> str:
-    if call is None:
-        raise RunError("say which call it is: --call-id ID")
     if not goes_on:
         raise RunError(
             f"run {run.id} has ended, so nobody would follow the call; see what it came to with "
             "`discador chamada buscar` and write --as done --outcome ..."
         )
+    if call is None:
+        raise RunError("say which call it is: --call-id ID")
     taken = select(attempts.c.key).where(
         attempts.c.account_id == row.account_id,
         attempts.c.api_id == call,

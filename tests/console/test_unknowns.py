@@ -78,14 +78,22 @@ def listed(discador: Callable[..., Answer]) -> list[dict[str, Any]]:
 def test_what_is_undecided_is_listed(discador: Callable[..., Answer]) -> None:
     """By its key, with what there is to know; afterwards there is nothing to list."""
     (one,) = listed(discador)
-    assert (one["attempt"], one["contact"], one["call"]) == (LOST, 1, None)
-    assert LOST in discador("unknowns")[1]
+    assert (one["attempt"], one["contact"], one["id"], one["call"]) == (LOST, 1, "row-0", None)
+    shown = discador("unknowns")[1]
+    assert f"  discador resolve run1 {LOST} --as not-placed  " in shown
+    assert "row-0" in shown
+    undecided = "undecided  1 contact: `discador unknowns run1`"
+    assert undecided in discador("status", "teste")[1]
+    assert "`discador unknowns run1` lists the undecided" in discador("report")[1]
     assert discador("resolve", "teste", LOST, "--as", "not-placed") == (
         0,
         "Nobody was called; the contact is due again.\n",
         "",
     )
     assert discador("unknowns", "teste")[1] == "Nothing of run run1 is undecided.\n"
+    settled = discador("status", "teste")[1]
+    assert "outcomes   none yet" in settled
+    assert "undecided" not in settled
 
 
 def test_only_the_attempts_own_call_is_taken_for_it(discador: Callable[..., Answer]) -> None:
@@ -95,7 +103,7 @@ def test_only_the_attempts_own_call_is_taken_for_it(discador: Callable[..., Answ
             wrong = called(discador, tags)
             code, _, err = discador("resolve", "teste", LOST, *how, "--call-id", wrong)
             assert code == 1
-            assert f"call {wrong} is not of attempt {LOST}" in err.replace("\n", " ")
+            assert f"Call {wrong} is not of attempt {LOST}" in err.replace("\n", " ")
     code, _, err = discador("resolve", "teste", LOST, "--as", "placed", "--call-id", "404404")
     assert code == 1
     assert "404404" in err
