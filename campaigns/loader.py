@@ -66,10 +66,14 @@ def _quoted(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What reading a file gave: a campaign unless there are errors, and all problems in order."""
+    """What reading a file gave: a campaign unless there are errors, and all problems in order.
+
+    `list_place` is where the file names its list: line, column, and the line itself.
+    """
 
     campaign: Campaign | None
     problems: tuple[Problem, ...]
+    list_place: tuple[int, int, str] = (1, 1, "")
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -101,7 +105,7 @@ def check(path: Path, *, loopback: bool, running: Campaign | None = None) -> Che
     problems = tuple(sorted(reader.problems, key=lambda p: (p.line, p.column)))
     if any(problem.severity == "error" for problem in problems):
         campaign = None
-    return Checked(campaign, problems)
+    return Checked(campaign, problems, reader.list_place)
 
 
 class _Reader:
@@ -109,6 +113,7 @@ class _Reader:
 
     def __init__(self, name: str, running: Campaign | None = None) -> None:
         self.problems: list[Problem] = []
+        self.list_place = (1, 1, "")
         self._name = name
         self._running = running
         self._lines: list[str] = []
@@ -179,6 +184,8 @@ class _Reader:
             self._report(root.line, root.column, "a campaign is made of keys and values", "shape")
             return None
         tree = Tree(root)
+        line, column = tree.place(("dial_list", "file"))
+        self.list_place = (line + 1, column + 1, self._source(line))
         data = document.plain_value(root)
         self._values(root, (), _MUST_BE_QUOTED | _quoted_cells(data))
         campaign = None

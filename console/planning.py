@@ -278,7 +278,7 @@ def _warnings(
             message="nothing cuts a call (call.max_duration), so the worst case reckons with"
             f" {expected.longest_call_seconds / 60:g} minutes each",
         )
-    if expected.short_share >= SHORT_SHARE_WARNED:
+    if expected.short_share >= SHORT_SHARE_WARNED and expected.expected_attempts:
         yield Warned(
             code="short_calls",
             message=f"{100 * expected.short_share:.0f} % of the calls are expected to be short (not"

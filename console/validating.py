@@ -34,6 +34,7 @@ class _Found:
         checked = engine.check_definition(path, loopback=loopback)
         self.campaign: Campaign | None = checked.campaign
         self.problems: list[Problem] = list(checked.problems)
+        self._place = checked.list_place
         self.contacts = self.rejected = 0
         self.rows: list[RowNote] = []
         self.mendable: Path | None = None
@@ -63,8 +64,17 @@ class _Found:
                 self._wrong(f"{name}: {nobody_in(self.rejected)}", "nobody_to_call")
 
     def _wrong(self, message: str, code: str) -> None:
-        problem = Problem(file=str(self._path), line=1, column=1, message=message, code=code)
-        self.problems.append(problem)
+        line, column, source = self._place
+        self.problems.append(
+            Problem(
+                file=str(self._path),
+                line=line,
+                column=column,
+                message=message,
+                code=code,
+                source=source,
+            )
+        )
 
 
 def _file_of(campaign: Campaign, path: Path) -> Path:

@@ -92,3 +92,5 @@ def test_a_list_in_which_nobody_can_be_called_is_invalid(
     code, out, err = validate("--format", form, rows="contrato;celular\nA1;abc\n")
     assert code == 2
     assert "nobody_to_call" in out + err
+    place = {"text": "natal.yaml:3:19: ", "json": '"line": 3,', "github": "line=3,col=19"}
+    assert place[form] in out + err, "where the campaign names its list"
