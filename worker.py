@@ -278,6 +278,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         async with worker:
             await stop.wait()
             _log.info("worker_draining", posts=poster.in_flight)
+        await dialing.close()
         await poster.drain()
         _log.info("worker_stopped")
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from temporalio import activity
@@ -41,6 +42,8 @@ from zenvia.models import NewCall
 
 BATCH = 1_300
 """Attempts that one turn reports at most: Temporal warns of messages above 512 KiB."""
+BUSY = 100
+"""POSTs from which on a turn does not wait for a poll that is under way: the next one has it."""
 LOOK_AHEAD = 0.3
 """Seconds before the last slot at which a turn may end: the next one is on its way by then."""
 SHORTEST_HORIZON = 1.0
@@ -176,9 +179,16 @@ class DialingActivities:
         if any(tracker.hint(api_id) for tracker in self._trackers.values()):
             self._poster.notify()
 
+    async def close(self) -> None:
+        """End the polls that no turn waits for any more; the store is needed no longer after it."""
+        for tracker in self._trackers.values():
+            await tracker.give_up()
+
     def forget(self, run_id: str, lane: int) -> None:
         """Drop what is remembered of a lane that has finished."""
-        self._trackers.pop((run_id, lane), None)
+        tracker = self._trackers.pop((run_id, lane), None)
+        if tracker is not None and tracker.going is not None:
+            tracker.going.cancel()
         if not any(run == run_id for run, _ in self._trackers):
             self._plans.pop(run_id, None)
             self._poster.forget(run_id)
@@ -231,6 +241,9 @@ class _Turn:
         placing_task = asyncio.create_task(self._place(plan, reservation))
         try:
             return await self._until_news(plan, reservation, tracker, placing_task)
+        except BaseException:
+            await tracker.give_up()
+            raise
         finally:
             placing_task.cancel()
             await asyncio.gather(placing_task, return_exceptions=True)
@@ -277,11 +290,14 @@ class _Turn:
         started = self._store.now()
         next_poll = started
         checked = started
+        tracker.take_over()
         while True:
             wrote = self._poster.wrote
-            if self._store.now() >= next_poll:
-                _, next_poll = await tracker.step()
-            if placing_task.done():
+            if tracker.going is None and self._store.now() >= next_poll:
+                tracker.begin()
+            if tracker.going is not None and tracker.going.done():
+                next_poll = tracker.end()
+            if placing_task.done() and (tracker.going is None or self._posted >= BUSY):
                 placing_task.result()
                 result = await self._result(reservation, started)
                 if result is not None:
@@ -295,7 +311,7 @@ class _Turn:
                 if run is not None:
                     placing_task.cancel()
                     return await self._changed(run)
-            await self._sleep(next_poll, placing_task, wrote)
+            await self._sleep(next_poll, placing_task, tracker.going, wrote)
             if wrote.is_set():
                 # Calls that were placed after the last poll are news to the tracker.
                 next_poll = min(next_poll, self._store.now() + FASTEST)
@@ -317,14 +333,22 @@ class _Turn:
         return None
 
     async def _sleep(
-        self, next_poll: float, placing_task: asyncio.Task[None], wrote: asyncio.Event
+        self,
+        next_poll: float,
+        placing_task: asyncio.Task[None],
+        poll: asyncio.Task[float] | None,
+        wrote: asyncio.Event,
     ) -> None:
-        """Wait for the next poll, for a POST's result, or for the placing to be done."""
-        wait = min(max(next_poll - self._store.now(), 0.0), STATE_CHECK)
+        """Wait for the next poll or the end of this one, for a POST's result or the placing."""
+        wait = STATE_CHECK
         written = asyncio.ensure_future(wrote.wait())
-        waiting: set[asyncio.Future[object]] = {written}  # type: ignore[arg-type]  # result unused
+        waiting: set[asyncio.Future[Any]] = {written}
+        if poll is not None:
+            waiting.add(poll)
+        else:
+            wait = min(max(next_poll - self._store.now(), 0.0), STATE_CHECK)
         if not placing_task.done():
-            waiting.add(placing_task)  # type: ignore[arg-type]  # result unused
+            waiting.add(placing_task)
         try:
             await asyncio.wait(waiting, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -87,7 +87,7 @@ class _Memory:
 
 @dataclass
 class Tracker:
-    """Polls for one lane. `step` does what is due and returns when to call it again."""
+    """Polls for one lane, one poll at a time."""
 
     store: Store
     client: VoiceClient
@@ -100,6 +100,8 @@ class Tracker:
     rows_per_second: float = 0.0
     no_window_before: float = 0.0
     """When the report may be read again, so that a long one does not take all the time."""
+    going: asyncio.Task[float] | None = None
+    """The poll that is under way."""
     newest_seen: float = 0.0
     """When the newest of our calls that a report has shown was posted."""
     _memory: dict[str, _Memory] = field(default_factory=dict)
@@ -108,8 +110,34 @@ class Tracker:
     _done_with: set[int] = field(default_factory=set)
     """Calls of which the report has nothing new to say: ended, or another lane's."""
 
-    async def step(self) -> tuple[int, float]:
-        """Ask about what is due; return how many calls ended and the next instant to ask at."""
+    def begin(self) -> None:
+        """Begin to ask about what is due. One poll goes on at a time, also past its turn's end."""
+        self.going = asyncio.create_task(self._step())
+        self.going.add_done_callback(lambda poll: poll.cancelled() or poll.exception())
+
+    def end(self) -> float:
+        """Return when to ask again, after a poll that is done; raises what it has raised."""
+        going, self.going = self.going, None
+        return self.store.now() if going is None else going.result()
+
+    def take_over(self) -> None:
+        """Forget a poll that has failed since the turn that began it: this one asks anew."""
+        if self.going is None or not self.going.done():
+            return
+        error = None if self.going.cancelled() else self.going.exception()
+        if error is not None:
+            _log.warning("poll_failed", run=self.run_id, error=type(error).__name__)
+        if error is not None or self.going.cancelled():
+            self.going = None
+
+    async def give_up(self) -> None:
+        """Cut the poll that is under way, if there is one: whoever comes next asks anew."""
+        going, self.going = self.going, None
+        if going is not None:
+            going.cancel()
+            await asyncio.gather(going, return_exceptions=True)
+
+    async def _step(self) -> float:
         now = self.store.now()
         rows = await tracking.open_attempts(self.store, self.run_id, self.lane)
         self._open = {row.key: row for row in rows}
@@ -122,10 +150,10 @@ class Tracker:
                 first = (row.placed_at or now) + FIRST
                 self._memory[row.key] = _Memory(next_poll=max(first, self.no_window_before))
         await self._hang_up(placed, now)
-        ended = await self._poll(placed, now)
-        ended += await self._reconcile(posting, now)
+        await self._poll(placed, now)
+        await self._reconcile(posting, now)
         await tracking.release_held(self.store, self.run_id)
-        return ended, self._next(posting)
+        return self._next(posting)
 
     def hint(self, api_id: int) -> bool:
         """Take it that a call is worth asking about now; return whether it is one of this lane."""
@@ -150,7 +178,7 @@ class Tracker:
             return known
         return (row.posting_at or 0.0) + (self.skew[0] if self.skew else 0.0)
 
-    async def _poll(self, placed: Sequence[OpenAttempt], now: float) -> int:
+    async def _poll(self, placed: Sequence[OpenAttempt], now: float) -> None:
         by_key = {row.key: row for row in placed}
         calls = [
             Live(
@@ -178,7 +206,7 @@ class Tracker:
         singles = [by_key[key] for key in (*poll.singles, *alone)]
         for calls_found in await self._side_by_side(self._fetch(row, now) for row in singles):
             found += calls_found
-        return await self._take(found, now)
+        await self._take(found, now)
 
     async def _read_window(
         self, since: float, until: float, covered: Sequence[str], now: float
@@ -302,8 +330,8 @@ class Tracker:
 
     # What answers say ----------------------------------------------------------------------------
 
-    async def _take(self, calls: Sequence[Chamada], now: float) -> int:
-        """Write down what ended; remember the rest; return how many ended."""
+    async def _take(self, calls: Sequence[Chamada], now: float) -> None:
+        """Write down what ended; remember the rest."""
         by_id = {row.api_id: row for row in self._open.values() if row.api_id is not None}
         ended: list[EndedCall] = []
         for call in calls:
@@ -329,9 +357,8 @@ class Tracker:
                 )
             elif self._over_limits(row, call, now):
                 await self._ask_to_end([row])
-        recorded = await tracking.record_ended(self.store, ended)
+        await tracking.record_ended(self.store, ended)
         self._done_with.update(call.id for call in calls if call.ended)
-        return recorded
 
     def _learn(self, difference: float) -> None:
         low, high = self.skew or (difference, difference)
@@ -449,11 +476,11 @@ class Tracker:
             over = min(over, row.unsure_at)
         return max(over + FIRST_READ, row.next_read or 0.0)
 
-    async def _reconcile(self, posting: Sequence[OpenAttempt], now: float) -> int:
+    async def _reconcile(self, posting: Sequence[OpenAttempt], now: float) -> None:
         """Look for attempts whose answer is lost; give up those that are proven absent."""
         due = [row for row in posting if self._readable_from(row) <= now]
         if not due:
-            return 0
+            return
         low, high = self.skew or (-UNKNOWN_SKEW, UNKNOWN_SKEW)
         margin = KNOWN_SKEW_MARGIN if self.skew else 0.0
         start = min(row.posting_at for row in due) + low - margin
@@ -465,7 +492,7 @@ class Tracker:
             await self._postpone(due, now, read=False)
             overdue = [row.key for row in due if now > row.send_by + self._unreadable_after()]
             await self._give_up(overdue, "unknown")
-            return len(overdue)
+            return
         seen = {key_in(call.tags) for call in rows}
         absent = [row for row in due if row.key not in seen]
         proven = [row for row in absent if self._proven_absent(row, now)]
@@ -473,7 +500,6 @@ class Tracker:
         await self._give_up(
             [row.key for row in proven], "unknown" if self.rules.park else "not_placed"
         )
-        return len(proven)
 
     def _unreadable_after(self) -> float:
         return max(10 * self.rules.quiet, UNREADABLE)

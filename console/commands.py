@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,7 +65,10 @@ Speed = Annotated[float, typer.Option(help="Sandbox: 60 makes a call of 45 s las
 
 def call(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. Expected failures are told in one line."""
-    if not arguments or arguments[0] not in {command.name for command in app.registered_commands}:
+    asked = arguments[0] if arguments else ""
+    if asked in OPERATIONS:
+        _mount_operations(asked)
+    elif asked not in {command.name for command in app.registered_commands}:
         _mount_others()
     try:
         result = app(args=arguments, prog_name="discador", standalone_mode=False)
@@ -88,11 +92,18 @@ def _mistake(error: TyperException) -> str:
     return f"{text}{end} `{asked} --help` shows how."
 
 
+@cache
+def _mount_operations(name: str) -> None:
+    """Add the commands for one resource of the API."""
+    if find_spec(f"console.{name}"):
+        app.add_typer(import_module(f"console.{name}").app, name=name)
+
+
+@cache
 def _mount_others() -> None:
     """Add the commands that live in modules of their own."""
     for name in OPERATIONS:
-        if find_spec(f"console.{name}"):
-            app.add_typer(import_module(f"console.{name}").app, name=name)
+        _mount_operations(name)
     for name in REGISTERED:
         if find_spec(f"console.{name}"):
             import_module(f"console.{name}").register(app)

@@ -193,18 +193,20 @@ class Stage:
     async def worker(self, *, interceptors: Sequence[Interceptor] = ()) -> AsyncIterator[Worker]:
         """Run a worker as `worker.py` builds it; at the end it drains."""
         poster = Poster(self.store, self.voice)
+        dialing = DialingActivities(
+            self.store, self.voice, poster, loopback=True, http_total=Timeouts().total
+        )
         built = composition.build_worker(
             self.client,
             task_queue=self.task_queue,
-            dialing=DialingActivities(
-                self.store, self.voice, poster, loopback=True, http_total=Timeouts().total
-            ),
+            dialing=dialing,
             running=RunActivities(self.store),
             scheduling=ScheduleActivities(self.store, loopback=True, account=ACCOUNT),
             interceptors=interceptors,
         )
         async with built:
             yield built
+        await dialing.close()
         await poster.drain()
 
     async def start(
