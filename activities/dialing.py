@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from temporalio import activity
@@ -22,7 +21,6 @@ from activities.dispatching import CHUNK_SECONDS, Job, Pacer
 from activities.gates import CampaignGate
 from activities.messages import AdvanceInput, AdvanceResult
 from activities.metrics import TURNS, count_settled
-from activities.polling import FASTEST
 from activities.posting import Poster
 from activities.tracking import Tracker, TrackRules
 from campaigns.attempts import Ended
@@ -42,8 +40,6 @@ from zenvia.models import NewCall
 
 BATCH = 1_300
 """Attempts that one turn reports at most: Temporal warns of messages above 512 KiB."""
-BUSY = 100
-"""POSTs from which on a turn does not wait for a poll that is under way: the next one has it."""
 LOOK_AHEAD = 0.3
 """Seconds before the last slot at which a turn may end: the next one is on its way by then."""
 SHORTEST_HORIZON = 1.0
@@ -187,8 +183,8 @@ class DialingActivities:
     def forget(self, run_id: str, lane: int) -> None:
         """Drop what is remembered of a lane that has finished."""
         tracker = self._trackers.pop((run_id, lane), None)
-        if tracker is not None and tracker.going is not None:
-            tracker.going.cancel()
+        if tracker is not None:
+            tracker.forget()
         if not any(run == run_id for run, _ in self._trackers):
             self._plans.pop(run_id, None)
             self._poster.forget(run_id)
@@ -287,17 +283,12 @@ class _Turn:
         tracker: Tracker,
         placing_task: asyncio.Task[None],
     ) -> AdvanceResult:
-        started = self._store.now()
-        next_poll = started
-        checked = started
+        checked = started = self._store.now()
         tracker.take_over()
         while True:
-            wrote = self._poster.wrote
-            if tracker.going is None and self._store.now() >= next_poll:
-                tracker.begin()
-            if tracker.going is not None and tracker.going.done():
-                next_poll = tracker.end()
-            if placing_task.done() and (tracker.going is None or self._posted >= BUSY):
+            tracker.carry_on()
+            news = (self._poster.wrote, tracker.polled)
+            if placing_task.done():
                 placing_task.result()
                 result = await self._result(reservation, started)
                 if result is not None:
@@ -311,10 +302,7 @@ class _Turn:
                 if run is not None:
                     placing_task.cancel()
                     return await self._changed(run)
-            await self._sleep(next_poll, placing_task, tracker.going, wrote)
-            if wrote.is_set():
-                # Calls that were placed after the last poll are news to the tracker.
-                next_poll = min(next_poll, self._store.now() + FASTEST)
+            await self._sleep(placing_task, news)
 
     async def _look(
         self, plan: Plan, reservation: Reservation, placing_task: asyncio.Task[None]
@@ -333,26 +321,20 @@ class _Turn:
         return None
 
     async def _sleep(
-        self,
-        next_poll: float,
-        placing_task: asyncio.Task[None],
-        poll: asyncio.Task[float] | None,
-        wrote: asyncio.Event,
+        self, placing_task: asyncio.Task[None], news: tuple[asyncio.Event, ...]
     ) -> None:
-        """Wait for the next poll or the end of this one, for a POST's result or the placing."""
-        wait = STATE_CHECK
-        written = asyncio.ensure_future(wrote.wait())
-        waiting: set[asyncio.Future[Any]] = {written}
-        if poll is not None:
-            waiting.add(poll)
+        """Wait for the placing to be done, and from then on for any news."""
+        if placing_task.done():
+            waiting = {asyncio.ensure_future(event.wait()) for event in news}
+            try:
+                await asyncio.wait(
+                    waiting, timeout=STATE_CHECK, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                for event in waiting:
+                    event.cancel()
         else:
-            wait = min(max(next_poll - self._store.now(), 0.0), STATE_CHECK)
-        if not placing_task.done():
-            waiting.add(placing_task)
-        try:
-            await asyncio.wait(waiting, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            written.cancel()
+            await asyncio.wait({placing_task}, timeout=STATE_CHECK)
 
     async def _result(self, reservation: Reservation, started: float) -> AdvanceResult | None:
         """Return what the workflow should hear, or None while there is nothing to say."""

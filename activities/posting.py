@@ -7,7 +7,6 @@ and one slow answer does not hold up the others. Whoever ends the process waits 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -208,7 +207,7 @@ class Poster:
             while self._results:
                 await asyncio.sleep(self._gather)
                 batch = list(self._results)
-                began = time.perf_counter()
+                began = self._clock()
                 try:
                     late = await placing.record(self._store, batch)
                 except Exception as error:  # noqa: BLE001 - whatever the database raises, try again
@@ -217,7 +216,7 @@ class Poster:
                     delay = min(delay * 2, 5.0)
                     continue
                 delay = 0.05
-                took = time.perf_counter() - began
+                took = self._clock() - began
                 self._gather = min(max(GATHER_SHARE * took, GATHER_SECONDS), LONGEST_GATHER)
                 del self._results[: len(batch)]
                 self.notify()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
@@ -16,7 +17,7 @@ import structlog
 
 from activities.facts import call_facts, cost_brl
 from activities.metrics import POLL_LAG
-from activities.polling import FIRST, PAGE, Live, interval, pause, plan
+from activities.polling import FASTEST, FIRST, PAGE, Live, interval, pause, plan
 from activities.posting import Poster
 from campaigns.keys import key_in
 from store import placing, tracking
@@ -51,10 +52,18 @@ MIN_READS = 2
 ANSWERED_WITHIN = 1.0
 """Seconds after its intent within which a POST's own answer is waited for."""
 FAR = 60.0
+LINGER = 3.0
+"""Seconds for which polling goes on after a turn has last asked for it."""
 
 T = TypeVar("T")
 
 _log = structlog.get_logger("discador.tracking")
+
+
+def _heard(going: asyncio.Task[None]) -> None:
+    """Take note of polling that failed, perhaps when no turn was there to hear of it."""
+    if not going.cancelled() and (error := going.exception()) is not None:
+        _log.warning("poll_failed", error=type(error).__name__)
 
 
 @dataclass(frozen=True)
@@ -100,8 +109,10 @@ class Tracker:
     rows_per_second: float = 0.0
     no_window_before: float = 0.0
     """When the report may be read again, so that a long one does not take all the time."""
-    going: asyncio.Task[float] | None = None
-    """The poll that is under way."""
+    polled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set at the end of a poll, and then replaced: take it before looking."""
+    _going: asyncio.Task[None] | None = None
+    _until: float = 0.0
     newest_seen: float = 0.0
     """When the newest of our calls that a report has shown was posted."""
     _memory: dict[str, _Memory] = field(default_factory=dict)
@@ -110,32 +121,54 @@ class Tracker:
     _done_with: set[int] = field(default_factory=set)
     """Calls of which the report has nothing new to say: ended, or another lane's."""
 
-    def begin(self) -> None:
-        """Begin to ask about what is due. One poll goes on at a time, also past its turn's end."""
-        self.going = asyncio.create_task(self._step())
-        self.going.add_done_callback(lambda poll: poll.cancelled() or poll.exception())
+    def carry_on(self) -> None:
+        """Poll for a while from now on; whoever carries the lane asks for it again and again.
 
-    def end(self) -> float:
-        """Return when to ask again, after a poll that is done; raises what it has raised."""
-        going, self.going = self.going, None
-        return self.store.now() if going is None else going.result()
+        Raises what polling has raised since the last time.
+        """
+        self._until = self.store.now() + LINGER
+        if self._going is not None and self._going.done():
+            self._going.result()
+            self._going = None
+        if self._going is None:
+            self._going = asyncio.create_task(self._go())
+            self._going.add_done_callback(_heard)
 
     def take_over(self) -> None:
-        """Forget a poll that has failed since the turn that began it: this one asks anew."""
-        if self.going is None or not self.going.done():
-            return
-        error = None if self.going.cancelled() else self.going.exception()
-        if error is not None:
-            _log.warning("poll_failed", run=self.run_id, error=type(error).__name__)
-        if error is not None or self.going.cancelled():
-            self.going = None
+        """Begin a turn: what polling has raised since the last one is no reason to end this."""
+        if self._going is not None and self._going.done():
+            self._going = None
 
     async def give_up(self) -> None:
         """Cut the poll that is under way, if there is one: whoever comes next asks anew."""
-        going, self.going = self.going, None
+        going, self._going = self._going, None
         if going is not None:
             going.cancel()
             await asyncio.gather(going, return_exceptions=True)
+
+    def forget(self) -> None:
+        """Stop soon: nobody carries the lane any more."""
+        self._until = 0.0
+
+    async def _go(self) -> None:
+        """Poll, between turns too, so that what ended meanwhile is known when the next one begins.
+
+        Nobody waits for it, and it ends by itself when no turn asks for more.
+        """
+        while True:
+            next_poll = await self._step()
+            polled, self.polled = self.polled, asyncio.Event()
+            polled.set()
+            while (now := self.store.now()) < min(next_poll, self._until):
+                wrote = self.poster.wrote
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(next_poll, self._until) - now):
+                        await wrote.wait()
+                if wrote.is_set():
+                    # Calls that were placed after the last poll are news.
+                    next_poll = min(next_poll, self.store.now() + FASTEST)
+            if now >= self._until:
+                return
 
     async def _step(self) -> float:
         now = self.store.now()
