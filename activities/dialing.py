@@ -40,7 +40,7 @@ from zenvia.models import NewCall
 
 BATCH = 1_300
 """Attempts that one turn reports at most: Temporal warns of messages above 512 KiB."""
-LOOK_AHEAD = 0.3
+LOOK_AHEAD = 0.5
 """Seconds before the last slot at which a turn may end: the next one is on its way by then."""
 SHORTEST_HORIZON = 1.0
 LONGEST_HORIZON = 5.0

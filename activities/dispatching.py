@@ -191,8 +191,7 @@ class Dispatcher:
         if at > now and at <= waiting.latest:
             await asyncio.sleep(at - now)
             return
-        if now > at + pacer.tolerance:
-            at = now
+        at = max(at, now - pacer.tolerance)  # what is later than that is lost for good
         if max(at, now) >= waiting.job.claim.send_by:
             self._pop(run)
             self._drop(run_id, waiting.job)

@@ -32,8 +32,8 @@ from zenvia.session import Known
 UNKNOWN_SKEW = 3_600.0
 """Seconds by which the provider's clock may differ from ours before one call has shown it."""
 KNOWN_SKEW_MARGIN = 30.0
-WINDOW_MARGIN = 1.0
-"""Seconds for the report's whole seconds, and for what a clock drifts between two calls."""
+WINDOW_MARGIN = 0.2
+"""Seconds for what a clock drifts between two calls; a call outside is asked for alone."""
 HANG_UP_AGAIN = 10.0
 CREATED_DEADLINE = 120.0
 """Seconds after which a call that is still `criada` is hung up."""
@@ -47,6 +47,8 @@ UNREADABLE = 600.0
 """Seconds after which an attempt is parked when the report cannot be read."""
 HOLD_DEFAULT = 600.0
 AT_ONCE = 16
+PAGES_IN_TURN = 4
+"""Into how many rounds of requests a long report is divided: POSTs go in between."""
 LOOKED_UP_MAX = 50_000
 MIN_READS = 2
 ANSWERED_WITHIN = 1.0
@@ -198,8 +200,10 @@ class Tracker:
 
     def _next(self, posting: Sequence[OpenAttempt]) -> float:
         now = self.store.now()
-        moments = [item.next_poll for item in self._memory.values()]
-        moments += [self._readable_from(row) for row in posting]
+        moments = [self._readable_from(row) for row in posting]
+        if self._memory:
+            polls = min(item.next_poll for item in self._memory.values())
+            moments.append(max(polls, self.no_window_before))
         return max(min(moments, default=now + FAR), now + 0.05)
 
     # Polling ------------------------------------------------------------------------------------
@@ -300,8 +304,8 @@ class Tracker:
     ) -> tuple[list[Chamada], set[int]]:
         """Read a window of the report to its end; return what is worth reading, and every id.
 
-        `at_once` asks for as many pages together as the window is thought to have: it then may miss
-        a row that moves from one page to another meanwhile. Raises a `VoiceError` of a request.
+        `at_once` asks for several pages of a long one together: it then may miss a row that moves
+        from one page to another meanwhile. Raises a `VoiceError` of a request.
         """
         rows: list[Chamada] = []
         ids: set[int] = set()
@@ -328,12 +332,12 @@ class Tracker:
             ids.update(left_out, (row.id for row in got))
             return len(got) + len(left_out)
 
-        page, together = 0, min(max(expected, 1), AT_ONCE)
+        page, together = 0, min(max(expected // PAGES_IN_TURN, 1), AT_ONCE)
         while page < MAX_PAGES:
             sizes = await self._side_by_side(read(page + index) for index in range(together))
             if min(sizes) < PAGE:
                 break
-            page, together = page + together, 1
+            page += together
         else:
             raise errors.TotalTimeout("the report has no end", operation="chamada relatorio")
         await self._notice(rows)

@@ -13,12 +13,22 @@ T = TypeVar("T")
 
 FLAT = 1_000
 """Values per IN list."""
+AT_A_STRETCH = 32
+"""Rows that are worked on before others have their turn on the loop."""
 
 
 def parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
     """Give the values in parts that an IN list takes."""
     for start in range(0, len(values), FLAT):
         yield values[start : start + FLAT]
+
+
+async def breathing(rows: Iterable[T]) -> AsyncGenerator[T, None]:
+    """Give the rows, and now and then the loop to others: a POST may be due any moment."""
+    for index, row in enumerate(rows):
+        if index % AT_A_STRETCH == AT_A_STRETCH - 1:
+            await asyncio.sleep(0)
+        yield row
 
 
 def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:

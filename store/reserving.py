@@ -30,7 +30,7 @@ from campaigns.definition import Frozen
 from campaigns.guarding import Watch
 from campaigns.keys import attempt_key
 from store import budget, dead, expiring, guards
-from store.batches import FLAT, parts
+from store.batches import FLAT, breathing, parts
 from store.budget import Purse
 from store.engine import Store
 from store.expiring import expire
@@ -513,7 +513,7 @@ async def _reserve_round(
     allowed: list[dict[str, Any]] = []
     waiting: list[dict[str, Any]] = []
     blocked: list[tuple[Any, Outcome, str]] = []
-    for row in rows:
+    async for row in breathing(rows):
         if row.e164 in suppressed:
             blocked.append((row, *suppressed[row.e164]))
             continue

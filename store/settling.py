@@ -16,7 +16,7 @@ from campaigns.caps import local_zone, next_daypart
 from campaigns.definition import Campaign
 from campaigns.guarding import Watch
 from store import dead, guards
-from store.batches import parts
+from store.batches import breathing, parts
 from store.engine import Store
 from store.leaving import FOR_GOOD, WITHDRAWN
 from store.schema import attempts, contacts, decisions, rules, suppressions
@@ -71,7 +71,7 @@ async def settle(
     places = await _places(connection, run_id, {by_key[row.key].version for row in rows}, version)
     changes, log, tally = [], [], Counter[str]()
     suppressed: list[dict[str, object]] = []
-    for row in rows:
+    async for row in breathing(rows):
         step = by_key[row.key]
         rule = places[step.version].get(step.rule) if step.version in places else step.rule
         change = _change(step, row, known[row.n], now, rule)

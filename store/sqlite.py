@@ -29,9 +29,6 @@ BUSY_TIMEOUT_MS = 15_000
 LARGE = 500
 """Rows of a batch from which on it is written in a thread."""
 
-AT_A_STRETCH = 4
-"""Statements of a transaction after which others have their turn on the loop."""
-
 _FIRST_WAIT, _LONGEST_WAIT = 0.001, 0.05
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="sqlite")
 
@@ -57,13 +54,10 @@ class LoopConnection:
     def __init__(self, connection: Connection, *, long: bool) -> None:
         self._connection = connection
         self._long = long
-        self._ran = 0
 
     async def execute(self, statement: Any, parameters: Any = None) -> Any:
         """Run a statement."""
-        self._ran += 1
-        if self._ran % AT_A_STRETCH == 0:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # whose moment has come has it between two statements
         large = isinstance(parameters, list) and len(parameters) >= LARGE
         if large or self._long:
             return await _in_thread(lambda: self._connection.execute(statement, parameters))

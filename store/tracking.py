@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, func, or_, select, true, update
 
 from campaigns.attempts import CallFacts, Ended
 from campaigns.definition import Frozen
+from store.batches import breathing
 from store.engine import Store
 from store.placing import Placed, mark_late
 from store.reserving import ORPHANED_AFTER
@@ -278,7 +279,7 @@ async def undecided(store: Store, run_id: str, lane: int, limit: int) -> list[En
             numbers_left=row.numbers_left,
             rule_uses=tuple(json.loads(row.rule_uses)),
         )
-        for row in rows
+        async for row in breathing(rows)
     ]
 
 
