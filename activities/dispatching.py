@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from math import floor
 
-from activities.metrics import PACING_ERROR
+from activities.metrics import DENSEST_SECOND, PACING_ERROR
 from store.engine import Clock
 from store.pacing import SPACING
 from store.placing import Claim
@@ -71,11 +71,12 @@ class Written:
         most = floor(rate) + 1
         return self._at[-most] + SECOND if len(self._at) >= most else 0.0
 
-    def note(self, now: float) -> None:
-        """Take it that one is written now."""
+    def note(self, now: float) -> int:
+        """Take it that one is written now; return how many were within this second."""
         while self._at and self._at[0] <= now - SECOND:
             self._at.popleft()
         self._at.append(now)
+        return len(self._at)
 
 
 @dataclass
@@ -122,6 +123,7 @@ class Dispatcher:
         self._runs: dict[str, RunQueue] = {}
         self._account = Written()
         self._account_free_from = 0.0
+        self._densest = 0
         self._sending: set[asyncio.Task[None]] = set()
 
     @property
@@ -252,7 +254,8 @@ class Dispatcher:
                 if now < self._account.free_from(pacer.account_rate):
                     return False
                 self._account.note(now)
-            run.written.note(now)
+            self._densest = max(self._densest, run.written.note(now))
+            DENSEST_SECOND.set(self._densest)
             PACING_ERROR.observe(max(now - waiting.slot, 0.0))
             return True
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY: Final = CollectorRegistry()
 
@@ -33,6 +33,11 @@ PACING_ERROR: Final = Histogram(
     "discador_pacing_error_seconds",
     "How long after its slot a POST was written.",
     buckets=_PACING,
+    registry=REGISTRY,
+)
+DENSEST_SECOND: Final = Gauge(
+    "discador_densest_second",
+    "The most POSTs of one run that this process has written within a second, since it started.",
     registry=REGISTRY,
 )
 POLL_LAG: Final = Histogram(

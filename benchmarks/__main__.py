@@ -129,7 +129,8 @@ class Bench:
             with self._stage(f"pacing at {rate:g}/s") as home:
                 scenario = load.paced(rate, seconds)
                 seen = await measure(self._engine, scenario, home, self.say, keep_ledger=True)
-                self.results.pacing.append(figures.pacing(seen.ledger, rate, seen.window))
+                most = int(seen.facts["densest"])
+                self.results.pacing.append(figures.pacing(seen.ledger, rate, seen.window, most))
 
     async def _imports(self) -> None:
         for rows in self._form.imports:

@@ -26,6 +26,8 @@ class Running:
 
     processes: Mapping[str, Child]
     events: Callable[[], Awaitable[Events]] | None = None
+    densest: Callable[[], Awaitable[int]] | None = None
+    """The most POSTs that it has written within a second."""
     facts: dict[str, object] = field(default_factory=dict)
 
 

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from temporalio.client import Client
 
@@ -23,6 +24,7 @@ from benchmarks.load import RAMAL, Load, write_list
 from benchmarks.stage import TOKEN, BenchmarkError, Stage, start_in, until_said
 from benchmarks.temporal_server import temporal_server
 from console import engine
+from console.embedded import free_port
 from store import runs
 from workflows.environment import DATA_CONVERTER
 
@@ -75,6 +77,7 @@ class Engine:
         """Import, start Temporal and a worker, and let the run dial."""
         imported = await import_list(stage.home, load)
         async with temporal_server(stage) as server:
+            monitor = f"127.0.0.1:{free_port()}"
             worker = stage.start(
                 "worker",
                 [sys.executable, "-P", "-m", "worker"],
@@ -84,6 +87,7 @@ class Engine:
                     "DISCADOR_STORE_URL": sqlite_url(store_file(stage.home)),
                     "DISCADOR_TASK_QUEUE": QUEUE,
                     "TEMPORAL_ADDRESS": server.address,
+                    "DISCADOR_MONITOR_LISTEN": monitor,
                 },
             )
             try:
@@ -96,13 +100,26 @@ class Engine:
                 async def events() -> Events:
                     return Events(await history_events(client))
 
+                async def densest() -> int:
+                    return await asyncio.to_thread(densest_second, f"http://{monitor}/metrics")
+
                 yield Running(
                     processes={"worker": worker, "Temporal": server.child},
                     events=events,
+                    densest=densest,
                     facts={"import": imported},
                 )
             finally:
                 worker.kill()
+
+
+def densest_second(metrics: str) -> int:
+    """Read off a worker's metrics how many POSTs it has written within a second at the most."""
+    with urlopen(metrics, timeout=30) as answer:
+        for line in answer.read().decode().splitlines():
+            if line.startswith("discador_densest_second "):
+                return int(float(line.split()[1]))
+    raise BenchmarkError(f"{metrics} does not tell the densest second")
 
 
 async def history_events(client: Client) -> int:

@@ -161,4 +161,7 @@ async def measure(
         if load.contacts <= last.accepted:
             raise BenchmarkError(f"{contender.title} ran out of its {load.contacts} contacts")
         ledger = await stage.ledger() if keep_ledger else []
-        return replace(result, memory=memory, facts=running.facts, ledger=ledger)
+        facts = dict(running.facts)
+        if running.densest is not None:
+            facts["densest"] = await running.densest()
+        return replace(result, memory=memory, facts=facts, ledger=ledger)

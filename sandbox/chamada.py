@@ -24,8 +24,13 @@ def recording_ready(call: Call, now: float, settings: SandboxSettings) -> bool:
 
 
 def render(call: Call, now: float, settings: SandboxSettings, base_url: str) -> dict[str, Any]:
-    """Print the whole object; what is not known before the end is null while the call runs."""
+    """Print the whole object; what is not known before the end is null while the call runs.
+
+    An ended call is printed once: reports show it again and again, and it changes no more.
+    """
     general = call.general(now)
+    if general == "finalizada" and call.printed is not None and call.printed[0] is settings:
+        return call.printed[1]
     url = None
     if recording_ready(call, now, settings):
         key = recording_key(call.id, settings.seed)
@@ -45,6 +50,8 @@ def render(call: Call, now: float, settings: SandboxSettings, base_url: str) -> 
     }
     if call.detecta_caixa:
         rendered["detecta_caixa"] = True
+    if general == "finalizada" and (url is not None or not call.gravar_audio):
+        call.printed = (settings, rendered)
     return rendered
 
 

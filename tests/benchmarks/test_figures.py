@@ -40,9 +40,9 @@ def test_the_densest_second_is_half_open() -> None:
 def test_pacing_is_the_rate_between_first_and_last() -> None:
     """Eleven calls in ten seconds are one a second, whatever the edges of the window."""
     ledger = [call(float(at), at + 1.0, at + 0.25) for at in range(30)]
-    seen = figures.pacing(ledger, 1.0, (4.5, 15.5))
+    seen = figures.pacing(ledger, 1.0, (4.5, 15.5), 2)
     assert (seen.calls, seen.rate, seen.error) == (11, 1.0, 0.0)
-    assert (seen.most_sent, seen.most_accepted) == (1, 1)
+    assert (seen.most_sent, seen.most_accepted) == (2, 1)
 
 
 def test_percentile() -> None:
