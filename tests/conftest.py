@@ -25,6 +25,7 @@ settings.load_profile("untimed")
 
 LONGEST = (
     "tests/crash/",
+    "tests/console/test_running.py",
     "tests/chaos/",
     "tests/simulation/",
     "tests/workflows/test_thirty_days.py",
