@@ -32,9 +32,10 @@ from campaigns.period import Period
 from store import placing, reserving, runs, sharing, tracking
 from store.engine import Store
 from store.expiring import expire_more
+from store.gate import Gate
 from store.pacing import Pace
 from store.placing import Claim, NotSent
-from store.reserving import Gate, Reservation
+from store.reserving import Reservation
 from zenvia.client import VoiceClient
 from zenvia.models import NewCall
 

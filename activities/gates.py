@@ -12,7 +12,7 @@ from campaigns.explain import HoursOracle, Terms
 from campaigns.numbers import may_be_dialed
 from campaigns.period import Period
 from campaigns.verdict import END_AT
-from store.reserving import Candidate, GateAnswer
+from store.gate import Candidate, GateAnswer
 
 FOREVER = 4_000_000_000.0
 """Seconds of history where a cap has no end."""

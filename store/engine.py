@@ -2,7 +2,7 @@
 
 Two reservers must never read the same contact: a transaction that may write holds SQLite's file
 from its first moment (`store.sqlite`), and PostgreSQL gets the same order by locking the account's
-row first (`store.reserving`).
+row first (`store.locking`).
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def recovered(factor: float, since: float, now: float) -> float:
 
 
 def pace_of(store: Store, row: Row[Any], run_rate: float, now: float) -> Pace:
-    """Return the pace for a run from its locked row (see `store.reserving`)."""
+    """Return the pace for a run from its locked row (see `store.locking`)."""
     account_rate: float | None = row.calls_per_second
     factor = recovered(row.slow_factor, row.slow_until, now)
     run_rate = run_rate * factor

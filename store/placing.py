@@ -19,9 +19,10 @@ from campaigns.definition import Frozen
 from campaigns.guarding import Watch
 from store import budget, guards
 from store.batches import parts
+from store.choosing import CALLED
 from store.engine import Store
+from store.locking import lock_account
 from store.pacing import LEAD, SHIFT, Pace, draw_slots, pace_of, recovered, slots_ahead
-from store.reserving import CALLED, lock_account
 from store.schema import accounts, attempts, contacts, numbers, runs, suppressions
 from store.trouble import repeatable
 

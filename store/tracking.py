@@ -13,7 +13,7 @@ from campaigns.definition import Frozen
 from store.batches import breathing
 from store.engine import Store
 from store.placing import Placed, mark_late
-from store.reserving import ORPHANED_AFTER
+from store.releasing import ORPHANED_AFTER
 from store.runs import locked
 from store.schema import attempts, contacts, lanes, numbers, runs
 from store.settling import OVER, blames_account

@@ -18,9 +18,10 @@ from campaigns.guarding import Watch
 from campaigns.numbers import PhoneNumber, normalise
 from store import importing, placing, reserving, runs, tracking
 from store.engine import Store
+from store.gate import Candidate, GateAnswer
 from store.pacing import Pace
 from store.placing import Claim, Placed
-from store.reserving import Candidate, GateAnswer, Reservation
+from store.reserving import Reservation
 from store.schema import attempts, contacts, decisions, suppressions, tallies
 from store.tracking import EndedCall
 

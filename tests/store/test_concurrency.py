@@ -21,9 +21,9 @@ import pytest
 from sqlalchemy import func, select, true
 
 from store import placing, runs
+from store.choosing import LIVE_ELSEWHERE_DELAY
 from store.engine import Store, open_store
 from store.placing import Placed
-from store.reserving import LIVE_ELSEWHERE_DELAY
 from store.schema import attempts
 from tests.store.conftest import Opens
 from tests.store.scene import Clock, Scene, api_id, campaign, final, people

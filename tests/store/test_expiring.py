@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from campaigns.attempts import Outcome
 from store import expiring, reporting, runs, tracking
-from store.reserving import GateAnswer
+from store.gate import GateAnswer
 from tests.store.conftest import Opens
 from tests.store.scene import Clock, OpenGate, final, people, retry
 

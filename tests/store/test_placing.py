@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import update
 
 from store import forgiving, placing, runs, tracking
+from store.gate import Candidate, GateAnswer
 from store.pacing import SPACING
 from store.placing import CLAIM_AHEAD, SEND_GRACE, NotSent, Placed, RefusedPost, Unsure
-from store.reserving import Candidate, GateAnswer
 from store.schema import attempts
 from tests.store.conftest import Opens
 from tests.store.scene import Clock, OpenGate, Scene, api_id, people, phone, retry

@@ -8,7 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from campaigns.attempts import Outcome
 from campaigns.rows import ContactRow
 from store import runs, tracking
-from store.reserving import LIVE_ELSEWHERE_DELAY, Candidate, GateAnswer
+from store.choosing import LIVE_ELSEWHERE_DELAY
+from store.gate import Candidate, GateAnswer
 from store.schema import attempts
 from tests.store.conftest import Opens
 from tests.store.scene import Clock, OpenGate, final, people, phone, retry

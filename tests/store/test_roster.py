@@ -13,7 +13,7 @@ from sqlalchemy import Update, text, update
 
 from campaigns.attempts import Outcome
 from campaigns.rows import ContactRow, Item, Note, RejectedRow
-from store import importing, placing, reporting, reserving, roster, runs, tracking, unknowns
+from store import importing, placing, releasing, reporting, roster, runs, tracking, unknowns
 from store.engine import open_store
 from store.importing import Imported
 from store.placing import NotSent
@@ -91,7 +91,7 @@ async def test_who_left_is_let_go_wherever_the_attempt_is_given_back(
     elif how == "expire":
         ends_at = run.clock()
     else:
-        run.clock.now += reserving.ORPHANED_AFTER + 1
+        run.clock.now += releasing.ORPHANED_AFTER + 1
         run = await scene(run="run2", name="another", rows=people(1, first=9))
         await run.reserve()
         run = replace(run, run="run1")

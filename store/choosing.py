@@ -1,0 +1,347 @@
+"""Choosing who is dialed next among those who are due, and saying why the others are not."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.attempts import Outcome
+from campaigns.keys import attempt_key
+from store import dead
+from store.batches import breathing, parts
+from store.budget import Purse
+from store.engine import Store
+from store.gate import Candidate, Gate
+from store.schema import attempts, contacts, decisions, numbers, suppressions
+from store.settling import tally_up
+from store.upsert import insert_ignore
+
+LIVE_ELSEWHERE_DELAY = 5.0
+"""Seconds until a contact is looked at again whose number another attempt holds."""
+
+CALLED = ("posting", "placed", "ended", "unknown")
+"""States of an attempt that may have called the person: what the caps count."""
+
+MAX_ROUNDS = 5
+"""How often one reserve looks for more contacts when the first ones may not be called now."""
+
+
+async def take_up_to(
+    store: Store, connection: AsyncConnection, want: int, *, purse: Purse | None, **what: Any
+) -> list[str]:
+    """Look for contacts in rounds until enough are taken, none is left, or the budget is."""
+    keys: list[str] = []
+    for _ in range(MAX_ROUNDS):
+        if len(keys) >= want or (purse is not None and purse.refused):
+            break
+        found, taken = await _reserve_round(
+            store, connection, want=want - len(keys), purse=purse, **what
+        )
+        keys += taken
+        if not found:
+            break
+    return keys
+
+
+async def _reserve_round(
+    store: Store,
+    connection: AsyncConnection,
+    *,
+    run: Row[Any],
+    run_id: str,
+    lane: int,
+    token: str,
+    want: int,
+    per_contact: int,
+    purpose: str,
+    gate: Gate,
+    purse: Purse | None,
+    now: float,
+) -> tuple[int, list[str]]:
+    """Take up to `want` contacts that are due; return how many were looked at, and the keys."""
+    rows = (
+        await connection.execute(
+            select(
+                contacts.c.n,
+                contacts.c.position,
+                contacts.c.drawn,
+                contacts.c.accepted,
+                numbers.c.e164,
+                numbers.c.kind,
+            )
+            .join(
+                numbers,
+                and_(
+                    numbers.c.run_id == contacts.c.run_id,
+                    numbers.c.n == contacts.c.n,
+                    numbers.c.position == contacts.c.position,
+                ),
+            )
+            .where(
+                contacts.c.run_id == run_id,
+                contacts.c.lane == lane,
+                contacts.c.state == "due",
+                contacts.c.due_at <= now,
+            )
+            .order_by(contacts.c.due_at, contacts.c.n)
+            .limit(want)
+            # What somebody else is changing just now is looked at again in the next turn.
+            .with_for_update(of=contacts, skip_locked=True)
+        )
+    ).all()
+    if not rows:
+        return 0, []
+    suppressed = await _suppressed(connection, run, purpose, [row.e164 for row in rows], now)
+    histories = await _histories(
+        connection, run_id, run, rows, now - gate.history if gate.history else None
+    )
+    allowed: list[dict[str, Any]] = []
+    waiting: list[dict[str, Any]] = []
+    blocked: list[tuple[Any, Outcome, str]] = []
+    async for row in breathing(rows):
+        if row.e164 in suppressed:
+            blocked.append((row, *suppressed[row.e164]))
+            continue
+        if row.accepted >= per_contact:
+            blocked.append((row, Outcome.NOT_ALLOWED, "contact_cap"))
+            continue
+        calls = histories.get(row.n, ())
+        candidate = Candidate(
+            n=row.n,
+            e164=row.e164,
+            kind=row.kind,
+            number_calls=tuple(at for at, e164 in calls if e164 == row.e164),
+            contact_calls=tuple(at for at, _ in calls),
+        )
+        answer = gate(candidate, now)
+        if answer.allowed:
+            worst = purse.take(row.kind) if purse is not None else None
+            if purse is not None and worst is None:
+                break
+            allowed.append(
+                {
+                    "key": attempt_key(run_id, row.n, row.drawn + 1),
+                    "run_id": run_id,
+                    "account_id": run.account_id,
+                    "n": row.n,
+                    "position": row.position,
+                    "e164": row.e164,
+                    "lane": lane,
+                    "token": token,
+                    "epoch": run.epoch,
+                    "rules_version": run.rules_version,
+                    "state": "reserved",
+                    "live": True,
+                    "reserved_at": now,
+                    "callable_until": answer.until,
+                    "worst_cost": worst,
+                }
+            )
+        elif answer.wait_until is not None:
+            waiting.append({"b_n": row.n, "b_due_at": answer.wait_until, "why": answer.why})
+        else:
+            blocked.append((row, answer.outcome, answer.why))
+    keys = await _insert_attempts(store, connection, run_id, allowed, now)
+    if waiting:
+        await _make_wait(connection, run_id, run.rules_version, waiting, now)
+    if blocked:
+        await _block(
+            store,
+            connection,
+            run_id=run_id,
+            lane=lane,
+            version=run.rules_version,
+            blocked=blocked,
+            now=now,
+        )
+    return len(rows), keys
+
+
+async def _histories(
+    connection: AsyncConnection,
+    run_id: str,
+    run: Row[Any],
+    rows: Sequence[Any],
+    since: float | None,
+) -> dict[int, list[tuple[float, str]]]:
+    """Return when each contact's numbers were called after `since` (None: not asked), by ordinal.
+
+    A call that a technical failure kept from the person does not count; one of unknown fate does.
+    """
+    found: dict[int, list[tuple[float, str]]] = {}
+    if since is None:
+        return found
+    query = (
+        select(numbers.c.n, attempts.c.e164, attempts.c.posting_at)
+        .join(
+            attempts,
+            and_(attempts.c.account_id == run.account_id, attempts.c.e164 == numbers.c.e164),
+        )
+        .where(
+            numbers.c.run_id == run_id,
+            numbers.c.n.in_([row.n for row in rows]),
+            attempts.c.posting_at > since,
+            attempts.c.state.in_(CALLED),
+            attempts.c.spared.is_(False),
+        )
+        .order_by(attempts.c.posting_at)
+    )
+    for row in await connection.execute(query):
+        found.setdefault(row.n, []).append((row.posting_at, row.e164))
+    return found
+
+
+async def _insert_attempts(
+    store: Store,
+    connection: AsyncConnection,
+    run_id: str,
+    allowed: list[dict[str, Any]],
+    now: float,
+) -> list[str]:
+    """Insert attempts; a number that is live elsewhere leaves its contact due a little later."""
+    if not allowed:
+        return []
+    inserted = {
+        row.key
+        for row in await connection.execute(
+            insert_ignore(store, attempts).returning(attempts.c.key), allowed
+        )
+    }
+    taken = [item["n"] for item in allowed if item["key"] in inserted]
+    for some in parts(taken):
+        await connection.execute(
+            update(contacts)
+            .where(contacts.c.run_id == run_id, contacts.c.n.in_(some))
+            .values(state="live", drawn=contacts.c.drawn + 1)
+        )
+    elsewhere = [{"b_n": item["n"]} for item in allowed if item["key"] not in inserted]
+    if elsewhere:
+        await connection.execute(
+            update(contacts)
+            .where(contacts.c.run_id == run_id, contacts.c.n == bindparam("b_n"))
+            .values(due_at=now + LIVE_ELSEWHERE_DELAY),
+            elsewhere,
+        )
+    return [item["key"] for item in allowed if item["key"] in inserted]
+
+
+async def _make_wait(
+    connection: AsyncConnection,
+    run_id: str,
+    version: int,
+    waiting: list[dict[str, Any]],
+    now: float,
+) -> None:
+    await connection.execute(
+        update(contacts)
+        .where(contacts.c.run_id == run_id, contacts.c.n == bindparam("b_n"))
+        .values(due_at=bindparam("b_due_at")),
+        [{"b_n": item["b_n"], "b_due_at": item["b_due_at"]} for item in waiting],
+    )
+    await connection.execute(
+        insert(decisions),
+        [
+            {
+                "run_id": run_id,
+                "n": item["b_n"],
+                "attempt": None,
+                "at": now,
+                "what": "wait",
+                "outcome": None,
+                "why": item["why"],
+                "rule": None,
+                "rules_version": version,
+                "until": item["b_due_at"],
+            }
+            for item in waiting
+        ],
+    )
+
+
+async def _block(
+    store: Store,
+    connection: AsyncConnection,
+    *,
+    run_id: str,
+    lane: int,
+    version: int,
+    blocked: list[tuple[Any, Outcome, str]],
+    now: float,
+) -> None:
+    """Pass over numbers that may not be called: the contact's next one is tried, or it is done."""
+    counts = {
+        row.n: row.numbers
+        for row in await connection.execute(
+            select(numbers.c.n, func.count().label("numbers"))
+            .where(numbers.c.run_id == run_id, numbers.c.n.in_([row.n for row, _, _ in blocked]))
+            .group_by(numbers.c.n)
+        )
+    }
+    tally = Counter[str]()
+    changes, log = [], []
+    for row, outcome, why in blocked:
+        last = row.position + 1 >= counts[row.n] or why == "contact_cap"
+        if last:
+            tally[f"contact:{outcome.value}"] += 1
+        changes.append(
+            {
+                "b_n": row.n,
+                "b_state": "done" if last else "due",
+                "b_outcome": outcome.value if last else None,
+                "b_position": row.position if last else row.position + 1,
+            }
+        )
+        log.append(
+            {
+                "run_id": run_id,
+                "n": row.n,
+                "attempt": None,
+                "at": now,
+                "what": "blocked",
+                "outcome": outcome.value,
+                "why": why,
+                "rule": None,
+                "rules_version": version,
+                "until": None,
+            }
+        )
+    await connection.execute(
+        update(contacts)
+        .where(contacts.c.run_id == run_id, contacts.c.n == bindparam("b_n"))
+        .values(
+            state=bindparam("b_state"),
+            outcome=bindparam("b_outcome"),
+            position=bindparam("b_position"),
+            rule_uses=json.dumps([]),
+        ),
+        changes,
+    )
+    await connection.execute(insert(decisions), log)
+    await tally_up(store, connection, run_id, lane, tally)
+
+
+async def _suppressed(
+    connection: AsyncConnection, run: Row[Any], purpose: str, e164s: Sequence[str], now: float
+) -> dict[str, tuple[Outcome, str]]:
+    """Return what stands against the numbers that may not be called; a person's wish goes first."""
+    rows = await connection.execute(
+        select(suppressions.c.e164, suppressions.c.source).where(
+            suppressions.c.account_id == run.account_id,
+            suppressions.c.e164.in_(e164s),
+            suppressions.c.scope.in_(("all", purpose)),
+            suppressions.c.campaign.in_(("", run.campaign)),
+            (suppressions.c.expires_at.is_(None)) | (suppressions.c.expires_at > now),
+        )
+    )
+    found: dict[str, tuple[Outcome, str]] = {}
+    for row in rows:
+        if row.source != dead.SOURCE:
+            found[row.e164] = (Outcome.SUPPRESSED, "suppressed")
+        else:
+            found.setdefault(row.e164, (Outcome.INVALID_NUMBER, "dead_number"))
+    return found
