@@ -154,7 +154,7 @@ async def ended(stack: Stack, plan: Plan) -> bool:
     return not (await runs.get_run(stack.store, plan.run)).is_open
 
 
-async def completed(stack: Stack, plan: Plan, seconds: float = 60.0) -> Report:
+async def completed(stack: Stack, plan: Plan, seconds: float = 120.0) -> Report:
     """Wait until the run has ended in the store and in Temporal; return its report."""
     try:
         took = await stack.until(partial(ended, stack, plan), "the run has ended", seconds)
