@@ -42,9 +42,7 @@ MET = (
 
 def test_seeds_meet_what_they_are_meant_to_meet(empty: Path) -> None:
     """Every kind of trouble, of answer and of order comes up within a few dozen seeds."""
-    said = "\n".join(
-        what for seed in range(100, 140) for _, _, what in simulate(seed, empty).trace
-    )
+    said = "\n".join(what for seed in range(100, 140) for _, _, what in simulate(seed, empty).trace)
     assert [word for word in MET if word not in said] == []
 
 
