@@ -197,7 +197,7 @@ class Dispatcher:
         if max(at, now) >= waiting.job.claim.send_by:
             self._pop(run)
             self._drop(run_id, waiting.job)
-        elif at > waiting.latest:
+        elif max(at, now) > waiting.latest:
             await self._draw_again(run_id, run, now)
         else:
             self._pop(run)
