@@ -136,8 +136,9 @@ async def _write(
     written = 0
     async with aclosing(ahead(batches(entries, BATCH), in_thread=in_thread)) as coming:
         async for batch in coming:
-            now = store.now() if at is None else at
             async with store.write(long=True) as connection:
+                # It holds from here on: what waited for the file before this had been claimed.
+                now = store.now() if at is None else at
                 await connection.execute(
                     upsert_suppression(store), [_values(account, entry, now) for entry in batch]
                 )
