@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, and_, bindparam, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.batches import FLAT
+from store.batches import parts
 from store.engine import Store
 from store.leaving import WITHDRAWN, Leaver, let_go
 from store.schema import attempts, contacts
@@ -66,10 +66,8 @@ async def _release(
         return 0
     leaving = and_(contacts.c.state == "live", contacts.c.outcome == WITHDRAWN)
     leavers: list[Leaver] = []
-    for start in range(0, len(rows), FLAT):
-        these = tuple_(contacts.c.run_id, contacts.c.n).in_(
-            [(row.run_id, row.n) for row in rows[start : start + FLAT]]
-        )
+    for some in parts(rows):
+        these = tuple_(contacts.c.run_id, contacts.c.n).in_([(row.run_id, row.n) for row in some])
         found = await connection.execute(
             update(contacts)
             .where(these, leaving)

@@ -14,7 +14,7 @@ from campaigns.attempts import Outcome
 from campaigns.definition import Frozen
 from campaigns.rows import ContactRow, Item, Note, RejectedRow
 from campaigns.seen import Seen, key_of
-from store.batches import FLAT
+from store.batches import parts
 from store.engine import Store
 from store.importing import BATCH, Imported, written_rows
 from store.leaving import WITHDRAWN, Leaver, let_go
@@ -202,7 +202,7 @@ async def withdraw(store: Store, run_id: str, ids: Sequence[str]) -> Withdrawn:
         if not run.is_open:
             raise RunError(f"run {run_id} has ended: it is {run.state}, and calls nobody any more")
         found: list[Any] = []
-        for start in range(0, len(wanted), FLAT):
+        for some in parts(wanted):
             query = select(
                 contacts.c.n,
                 contacts.c.external_id,
@@ -211,7 +211,7 @@ async def withdraw(store: Store, run_id: str, ids: Sequence[str]) -> Withdrawn:
                 contacts.c.outcome,
             ).where(
                 contacts.c.run_id == run_id,
-                contacts.c.external_id.in_(wanted[start : start + FLAT]),
+                contacts.c.external_id.in_(some),
             )
             found += (await connection.execute(query.with_for_update())).all()
         waiting = [row for row in found if row.state == "due"]
@@ -222,12 +222,12 @@ async def withdraw(store: Store, run_id: str, ids: Sequence[str]) -> Withdrawn:
             (leaving, {"state": "done", "outcome": WITHDRAWN}),
             (live, {"outcome": WITHDRAWN}),
         ):
-            for start in range(0, len(rows), FLAT):
+            for some in parts([row.n for row in rows]):
                 await connection.execute(
                     update(contacts)
                     .where(
                         contacts.c.run_id == run_id,
-                        contacts.c.n.in_([row.n for row in rows[start : start + FLAT]]),
+                        contacts.c.n.in_(some),
                     )
                     .values(values)
                 )

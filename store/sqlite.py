@@ -57,22 +57,22 @@ class LoopConnection:
 
     async def execute(self, statement: Any, parameters: Any = None) -> Any:
         """Run a statement."""
-        await asyncio.sleep(0)  # whose moment has come has it between two statements
         large = isinstance(parameters, list) and len(parameters) >= LARGE
-        if large or self._long:
-            return await _in_thread(lambda: self._connection.execute(statement, parameters))
-        return self._connection.execute(statement, parameters)
+        return await self._run(
+            lambda: self._connection.execute(statement, parameters), in_thread=large
+        )
+
+    async def _run(self, work: Callable[[], Any], *, in_thread: bool = False) -> Any:
+        await asyncio.sleep(0)  # whose moment has come has it between two statements
+        return await _in_thread(work) if in_thread or self._long else work()
 
     async def scalar(self, statement: Any, parameters: Any = None) -> Any:
         """Run a statement and return its first value."""
         return (await self.execute(statement, parameters)).scalar()
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None) -> Any:
-        """Run a statement of SQLite's own; a list of tuples is a batch."""
-        large = isinstance(parameters, list) and len(parameters) >= LARGE
-        if large or self._long:
-            return await _in_thread(lambda: self._connection.exec_driver_sql(statement, parameters))
-        return self._connection.exec_driver_sql(statement, parameters)
+        """Run a statement of SQLite's own."""
+        return await self._run(lambda: self._connection.exec_driver_sql(statement, parameters))
 
     async def stream(self, statement: Any, parameters: Any = None) -> AsyncIterator[Any]:
         """Run a statement whose rows are read as they are asked for."""

@@ -1,14 +1,17 @@
-"""Lists that are taken in whole: nobody of the new one is free, whatever the clock does."""
+"""When suppressions count: lists taken in whole, clocks that step back, files that are held."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
+from sqlalchemy import select
 
 from store import suppressing
 from store.dead import SOURCE
 from store.engine import Store
+from store.schema import suppressions
 from store.suppressing import ReservedNameError, Suppression
 from tests.store.scene import ACCOUNT, Clock, phone
 
@@ -69,3 +72,19 @@ async def test_what_a_person_adds_has_no_source_that_is_ours(store: Store, sourc
     with pytest.raises(ReservedNameError, match="choose another name"):
         await suppressing.add(store, ACCOUNT, [entry])
     assert await suppressing.entries_of(store, ACCOUNT, phone(0).e164) == []
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])  # PostgreSQL lets both go on
+async def test_a_suppression_counts_from_when_it_holds(store: Store, clock: Clock) -> None:
+    """One that waits for the file is not dated before calls that were claimed meanwhile."""
+    async with store.write():
+        adding = asyncio.create_task(
+            suppressing.add(store, ACCOUNT, [Suppression(e164=phone(0).e164)])
+        )
+        done, _ = await asyncio.wait({adding}, timeout=0.2)
+        assert not done
+        clock.now += 9.0
+    await adding
+    async with store.read() as connection:
+        dated = (await connection.execute(select(suppressions.c.created_at))).scalar_one()
+    assert dated == clock.now
