@@ -4,6 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := deploy/requirements-dev.lock
 
+# The suite starts hundreds of processes: compiled code is kept also where the environment, as those
+# of many images do, says otherwise, or each of them would compile all of ours anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test simulate chaos bench lint types lock clean
 .DEFAULT_GOAL := demo
 
