@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 
 # Modules of this package that bring commands of their own: a group each, or `register(app)`.
 OPERATIONS = ("chamada", "conferencia", "contacts", "schedule", "suppress", "webphone")
-REGISTERED = ("amending", "explain", "language", "plan")
+REGISTERED = {
+    "amending": ("update", "history"),
+    "explain": ("explain",),
+    "language": ("schema", "init"),
+    "plan": ("plan",),
+}
 
 app = typer.Typer(
     name="discador",
@@ -65,11 +70,7 @@ Speed = Annotated[float, typer.Option(help="Sandbox: 60 makes a call of 45 s las
 
 def call(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. Expected failures are told in one line."""
-    asked = arguments[0] if arguments else ""
-    if asked in OPERATIONS:
-        _mount_operations(asked)
-    elif asked not in {command.name for command in app.registered_commands}:
-        _mount_others()
+    _mount(arguments[0] if arguments else "")
     try:
         result = app(args=arguments, prog_name="discador", standalone_mode=False)
     except CommandError as error:
@@ -100,13 +101,26 @@ def _mount_operations(name: str) -> None:
 
 
 @cache
-def _mount_others() -> None:
-    """Add the commands that live in modules of their own."""
-    for name in OPERATIONS:
-        _mount_operations(name)
-    for name in REGISTERED:
-        if find_spec(f"console.{name}"):
-            import_module(f"console.{name}").register(app)
+def _mount_registered(module: str) -> None:
+    """Add the commands of one module."""
+    if find_spec(f"console.{module}"):
+        import_module(f"console.{module}").register(app)
+
+
+def _mount(asked: str) -> None:
+    """Add the command that is asked for; all of them for help, or where there is no such command.
+
+    Mounting imports: who runs one command need not wait for what the others import.
+    """
+    if asked in OPERATIONS:
+        _mount_operations(asked)
+    elif modules := [module for module, names in REGISTERED.items() if asked in names]:
+        _mount_registered(modules[0])
+    elif asked not in {command.name for command in app.registered_commands}:
+        for name in OPERATIONS:
+            _mount_operations(name)
+        for module in REGISTERED:
+            _mount_registered(module)
 
 
 @app.command("demo")
