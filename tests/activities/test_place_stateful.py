@@ -229,6 +229,9 @@ def number(index: int) -> PhoneNumber:
 class Dialing(RuleBasedStateMachine):
     """Turns of a lane, deaths, lost answers, pauses and time, in any order."""
 
+    empty: Path
+    """A migrated store without rows, of which every example gets a copy."""
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
@@ -238,6 +241,7 @@ class Dialing(RuleBasedStateMachine):
         self.steps: tuple[Step, ...] = ()
         self.turn_number = 0
         self.finished = False
+        shutil.copyfile(self.empty, self.folder / "store.db")
         self.url = f"sqlite:///{self.folder}/store.db"
 
     def now(self) -> float:
@@ -390,6 +394,12 @@ SETTINGS = settings(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
 )
+
+
+@pytest.fixture(autouse=True)
+def from_a_copy(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Migrate once, not in each example."""
+    monkeypatch.setattr(Dialing, "empty", template, raising=False)
 
 
 @pytest.fixture(autouse=True)
