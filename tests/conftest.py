@@ -29,6 +29,8 @@ LONGEST = (
     "tests/chaos/",
     "tests/simulation/",
     "tests/workflows/test_thirty_days.py",
+    "tests/workflows/test_store_trouble.py",
+    "tests/activities/test_place_stateful.py",
 )
 """Tests that take long: last, they would leave one of two processes without work."""
 

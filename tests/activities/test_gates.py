@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
@@ -29,8 +30,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
+async def store(template: Path, tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
     """Give the test a store."""
+    shutil.copyfile(template, tmp_path / "store.db")
     async with open_store(f"sqlite:///{tmp_path}/store.db", clock) as opened:
         yield opened
 

@@ -10,6 +10,8 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+from store.engine import open_store
+from tests.workflows import stage as stages
 from tests.workflows.stage import TEMPORAL, TIMERS, Stage, open_stage
 from workflows.environment import DATA_CONVERTER
 
@@ -28,6 +30,19 @@ def temporal() -> Iterator[str]:
     environment = asyncio.run(_start())
     yield environment.client.service_client.config.target_host
     asyncio.run(environment.shutdown())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Make one migrated store, of which every stage gets a copy."""
+    path = tmp_path_factory.mktemp("template") / "store.db"
+
+    async def migrate() -> None:
+        async with open_store(f"sqlite:///{path}"):
+            pass
+
+    asyncio.run(migrate())
+    stages.MIGRATED.append(path)
 
 
 @pytest.fixture
