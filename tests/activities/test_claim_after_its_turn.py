@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from activities.dialing import _Turn
 from activities.messages import AdvanceInput
+from activities.turn import Turn
 from store import placing
 from store.trouble import StoreUnavailable
 
@@ -29,7 +29,7 @@ async def test_a_claim_that_fails_when_its_turn_has_gone_disturbs_nobody(
         raise StoreUnavailable("the session was ended")
 
     monkeypatch.setattr(placing, "claim", claim)
-    turn = _Turn(
+    turn = Turn(
         cast("Any", SimpleNamespace(store=None, poster=None)),
         AdvanceInput(run="r", lane=0, token="t", steps=(), max_wait=1.0),
     )

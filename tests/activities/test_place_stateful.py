@@ -405,7 +405,7 @@ def from_a_copy(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten waits that have nothing to do with the promises."""
-    monkeypatch.setattr("activities.dialing.STATE_CHECK", 0.1)
+    monkeypatch.setattr("activities.turn.STATE_CHECK", 0.1)
     monkeypatch.setattr("activities.polling.FASTEST", 0.05)
 
 
