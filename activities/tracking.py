@@ -115,6 +115,8 @@ class Tracker:
     """Set at the end of a poll, and then replaced: take it before looking."""
     _going: asyncio.Task[None] | None = None
     _until: float = 0.0
+    freed: int = 0
+    """Calls whose end this process has written down: each has left a channel."""
     newest_seen: float = 0.0
     """When the newest of our calls that a report has shown was posted."""
     _memory: dict[str, _Memory] = field(default_factory=dict)
@@ -395,6 +397,7 @@ class Tracker:
             elif self._over_limits(row, call, now):
                 await self._ask_to_end([row])
         await tracking.record_ended(self.store, ended)
+        self.freed += len(ended)
         self._done_with.update(call.id for call in calls if call.ended)
 
     def _learn(self, difference: float) -> None:

@@ -20,7 +20,7 @@ from activities.metrics import count_settled
 from activities.plans import LONGEST_HORIZON, Plan, new_call
 from activities.posting import Poster
 from activities.tracking import Tracker, TrackRules
-from campaigns.attempts import Ended
+from campaigns.attempts import Ended, Step
 from campaigns.numbers import may_be_dialed
 from store import placing, reserving, runs, sharing, tracking
 from store.engine import Store
@@ -34,6 +34,10 @@ BATCH = 1_300
 LOOK_AHEAD = 0.5
 """Seconds before the last slot at which a turn may end: the next one is on its way by then."""
 STATE_CHECK = 1.0
+GATHER = 0.8
+"""Seconds for which a turn places more, where it can, before it reports what ended meanwhile."""
+RESERVE_SECONDS = 0.3
+"""A reserve takes no more than this process lets go in so long: what waits here holds a channel."""
 CHANNEL_WAIT = 1.0
 """Seconds until a lane asks again whose due contacts found no free channel of the account."""
 
@@ -92,99 +96,122 @@ class Turn:
     async def run(self) -> AdvanceResult:
         """Do it; cancelling cuts it."""
         request = self._request
-        plan, reservation = await self._reserve()
-        tracker = self._owner.tracker(request.run, request.lane, plan.track)
-        placing_task = asyncio.create_task(self._place(plan, reservation))
+        self._plan, self._reservation = await self._settle_and_reserve()
+        self._first = self._reservation
+        self._started = self._store.now()
+        self._tracker = self._owner.tracker(request.run, request.lane, self._plan.track)
+        self._freed = self._tracker.freed
+        self._placing = asyncio.create_task(self._place())
         try:
-            return await self._until_news(plan, reservation, tracker, placing_task)
+            return await self._until_news()
         except BaseException:
-            await tracker.give_up()
+            await self._tracker.give_up()
             raise
         finally:
-            placing_task.cancel()
-            await asyncio.gather(placing_task, return_exceptions=True)
+            self._placing.cancel()
+            await asyncio.gather(self._placing, return_exceptions=True)
 
-    async def _reserve(self) -> tuple[Plan, Reservation]:
+    async def _settle_and_reserve(self) -> tuple[Plan, Reservation]:
         """Settle and reserve by the newest rules, also where they change just now."""
-        request, settled = self._request, 0
+        steps, settled = self._request.steps, 0
         while True:
-            plan = await self._owner.plan(request.run)
-            definition = plan.definition
-            reservation = await reserving.settle_and_reserve(
-                self._store,
-                run_id=request.run,
-                lane=request.lane,
-                token=request.token,
-                steps=request.steps,
-                channels=definition.pacing.channels,
-                calls_per_second=definition.pacing.calls_per_second,
-                per_contact=definition.limits.per_contact.total,
-                purpose=definition.purpose.value,
-                priority=definition.pacing.priority,
-                horizon=plan.horizon,
-                most=self._poster.keeps_up_with(request.run, plan.horizon),
-                gate=plan.gate,
-                starts_at=plan.starts_at,
-                ends_at=plan.ends_at,
-                watch=plan.watch,
-                rules_version=plan.version,
-            )
+            plan = await self._owner.plan(self._request.run)
+            reservation = await self._reserve(plan, steps)
             settled += reservation.settled
             if reservation.rules_version == plan.version:
                 break
-        if settled == len(request.steps):  # a turn that is repeated settles none again
-            count_settled(Counter(step.outcome.value for step in request.steps))
+        if settled == len(steps):  # a turn that is repeated settles none again
+            count_settled(Counter(step.outcome.value for step in steps))
         return plan, reservation
 
-    async def _until_news(
-        self,
-        plan: Plan,
-        reservation: Reservation,
-        tracker: Tracker,
-        placing_task: asyncio.Task[None],
-    ) -> AdvanceResult:
-        checked = started = self._store.now()
-        tracker.take_over()
+    async def _reserve(
+        self, plan: Plan, steps: Sequence[Step], *, more: bool = False
+    ) -> Reservation:
+        definition = plan.definition
+        return await reserving.settle_and_reserve(
+            self._store,
+            run_id=self._request.run,
+            lane=self._request.lane,
+            token=self._request.token,
+            steps=steps,
+            more=more,
+            channels=definition.pacing.channels,
+            calls_per_second=definition.pacing.calls_per_second,
+            per_contact=definition.limits.per_contact.total,
+            purpose=definition.purpose.value,
+            priority=definition.pacing.priority,
+            horizon=plan.horizon,
+            most=self._poster.keeps_up_with(self._request.run, RESERVE_SECONDS),
+            gate=plan.gate,
+            starts_at=plan.starts_at,
+            ends_at=plan.ends_at,
+            watch=plan.watch,
+            rules_version=plan.version,
+        )
+
+    async def _until_news(self) -> AdvanceResult:
+        """Follow the calls, and place more as channels and slots come free."""
+        checked = self._store.now()
+        self._tracker.take_over()
         while True:
-            tracker.carry_on()
-            news = (self._poster.wrote, tracker.polled)
-            if placing_task.done():
-                placing_task.result()
-                result = await self._result(reservation, started)
+            self._tracker.carry_on()
+            news = (self._poster.wrote, self._tracker.polled)
+            if self._placing.done():
+                self._placing.result()
+                early = self._store.now() - self._started < GATHER
+                if early and await self._placed_more():
+                    continue
+                result = await self._result()
                 if result is not None:
                     return result
+                if not early and await self._placed_more():
+                    continue
             if activity.is_worker_shutdown():
                 return await self._changed(await runs.get_run(self._store, self._request.run))
             now = self._store.now()
             if now - checked >= STATE_CHECK:
                 checked = now
-                run = await self._look(plan, reservation, placing_task)
+                run = await self._look()
                 if run is not None:
-                    placing_task.cancel()
+                    self._placing.cancel()
                     return await self._changed(run)
-            await self._sleep(placing_task, news)
+            await self._sleep(news)
 
-    async def _look(
-        self, plan: Plan, reservation: Reservation, placing_task: asyncio.Task[None]
-    ) -> runs.Run | None:
+    async def _placed_more(self) -> bool:
+        """Reserve and place more contacts where some are due and there is room for them."""
+        reservation, now = self._reservation, self._store.now()
+        if reservation.state != "running" or activity.is_worker_shutdown():
+            return False
+        if reservation.next_due is None or reservation.next_due > now:
+            return False
+        if reservation.due_now and not reservation.limited_by_pacing:
+            if self._tracker.freed == self._freed:
+                return False
+        elif reservation.due_now and reservation.pace.next_slot > now + STATE_CHECK:
+            return False
+        self._freed = self._tracker.freed
+        self._reservation = await self._reserve(self._plan, (), more=True)
+        self._placing = asyncio.create_task(self._place())
+        return True
+
+    async def _look(self) -> runs.Run | None:
         """Return the run where the turn should end: it has changed, or a channel is free again."""
         run = await runs.get_run(self._store, self._request.run)
         may_go_on = run.paused_until is not None and run.paused_until <= self._store.now()
-        seen = (reservation.state, reservation.epoch, reservation.hang_up)
-        if may_go_on or (run.state, run.epoch, run.hang_up) != seen:
+        first = self._first
+        seen = (first.state, first.epoch, first.hang_up, first.rules_version)
+        if may_go_on or (run.state, run.epoch, run.hang_up, run.rules_version) != seen:
             return run
-        if reservation.waits_for_channels and placing_task.done():
-            channels = plan.definition.pacing.channels
+        if self._reservation.waits_for_channels and self._placing.done():
+            channels = self._plan.definition.pacing.channels
             request = self._request
             if await sharing.may_have_room(self._store, request.run, request.lane, channels):
                 return run
         return None
 
-    async def _sleep(
-        self, placing_task: asyncio.Task[None], news: tuple[asyncio.Event, ...]
-    ) -> None:
+    async def _sleep(self, news: tuple[asyncio.Event, ...]) -> None:
         """Wait for the placing to be done, and from then on for any news."""
-        if placing_task.done():
+        if self._placing.done():
             waiting = {asyncio.ensure_future(event.wait()) for event in news}
             try:
                 await asyncio.wait(
@@ -194,46 +221,32 @@ class Turn:
                 for event in waiting:
                     event.cancel()
         else:
-            await asyncio.wait({placing_task}, timeout=STATE_CHECK)
+            await asyncio.wait({self._placing}, timeout=STATE_CHECK)
 
-    async def _result(self, reservation: Reservation, started: float) -> AdvanceResult | None:
+    async def _result(self) -> AdvanceResult | None:
         """Return what the workflow should hear, or None while there is nothing to say."""
-        request, now = self._request, self._store.now()
+        request, now, reservation = self._request, self._store.now(), self._reservation
         ended = await tracking.undecided(self._store, request.run, request.lane, BATCH)
         work = await tracking.lane_work(self._store, request.run, request.lane)
-        running = reservation.state == "running"
         finished = (
             not ended
             and work.live == 0
             and (not work.contacts_due or reservation.state == "stopping")
         ) and await tracking.finish_lane(self._store, request.run, request.lane)
-        more = (
-            running
-            and reservation.due_now
-            and reservation.limited_by_pacing
-            and reservation.pace.next_slot <= now + STATE_CHECK
-        )
-        due = running and reservation.next_due is not None and reservation.next_due <= now
         idle = work.live == 0
         # What was not let be posted holds a number and a channel until the next turn.
-        lost = bool(work.reserved) and now - started >= STATE_CHECK
-        expired = now - started >= request.max_wait
-        fresh_due = due and reservation.next_due is not None and reservation.next_due > started
-        if not (ended or finished or more or fresh_due or idle or lost or expired):
+        lost = bool(work.reserved) and now - self._started >= STATE_CHECK
+        expired = now - self._started >= request.max_wait
+        if not (ended or finished or idle or lost or expired):
             return None
         if finished:
             self._owner.forget(request.run, request.lane)
-        return self._answer(reservation, ended, finished=finished, live=work.live, now=now)
+        return self._answer(ended, finished=finished, live=work.live, now=now)
 
     def _answer(
-        self,
-        reservation: Reservation,
-        ended: Sequence[Ended],
-        *,
-        finished: bool,
-        live: int,
-        now: float,
+        self, ended: Sequence[Ended], *, finished: bool, live: int, now: float
     ) -> AdvanceResult:
+        reservation = self._reservation
         next_due = reservation.next_due
         if next_due is not None and not reservation.keys:
             slot = reservation.pace.next_slot - LOOK_AHEAD
@@ -269,35 +282,37 @@ class Turn:
 
     # Placing -------------------------------------------------------------------------------------
 
-    async def _place(self, plan: Plan, reservation: Reservation) -> None:
+    async def _place(self) -> None:
         """Claim and send what was reserved, a quarter of a second of pacing at a time."""
-        pace = reservation.pace
-        keys = list(reservation.keys)
+        reservation = self._reservation
+        pace, keys = reservation.pace, list(reservation.keys)
         run, most = self._request.run, max(1, int(pace.rate * CHUNK_SECONDS))
         give_up_at = self._store.now() + LONGEST_HORIZON
         next_slot = 0.0
-        if keys or (reservation.due_now and reservation.limited_by_pacing):
+        if not keys and reservation.due_now and reservation.limited_by_pacing:
+            next_slot = max(pace.next_slot, self._store.now() + CHUNK_SECONDS + LOOK_AHEAD)
+        elif keys:
             next_slot = pace.next_slot
         while keys and next_slot < give_up_at:
             await self._sleep_until(next_slot - CHUNK_SECONDS / 2)
             size = self._poster.chunk(run, most)
             await self._poster.room(run, size // 2)
-            claims, pace = await self._claim(plan, keys[:size])
+            claims, pace = await self._claim(keys[:size])
             next_slot = claims[-1].slot if claims else pace.next_slot
             if claims:
                 give_up_at = next_slot + LONGEST_HORIZON
                 keys = keys[size:]
             elif next_slot <= self._store.now() + placing.CLAIM_AHEAD:
                 break
-        await self._expire(plan, reservation)
+        await self._expire()
         await self._sleep_until(min(next_slot, give_up_at) - LOOK_AHEAD)
 
-    async def _expire(self, plan: Plan, reservation: Reservation) -> None:
+    async def _expire(self) -> None:
         """End everybody who is too late for the campaign's end, part by part, in this turn.
 
         A lane whose run is paused looks again only minutes later.
         """
-        more = reservation.expires_more
+        plan, more = self._plan, self._reservation.expires_more
         while more and plan.ends_at is not None:
             more = await expire_more(
                 self._store,
@@ -312,13 +327,14 @@ class Turn:
         if wait > 0:
             await asyncio.sleep(wait)
 
-    async def _claim(self, plan: Plan, keys: Sequence[str]) -> tuple[list[Claim], Pace]:
+    async def _claim(self, keys: Sequence[str]) -> tuple[list[Claim], Pace]:
         """Win attempts and hand them to the poster; shielded, so that none is won in vain."""
-        claiming = asyncio.ensure_future(self._claim_and_launch(plan, keys))
+        claiming = asyncio.ensure_future(self._claim_and_launch(keys))
         claiming.add_done_callback(_heard)
         return await asyncio.shield(claiming)
 
-    async def _claim_and_launch(self, plan: Plan, keys: Sequence[str]) -> tuple[list[Claim], Pace]:
+    async def _claim_and_launch(self, keys: Sequence[str]) -> tuple[list[Claim], Pace]:
+        plan = self._plan
         definition = plan.definition
         rate = definition.pacing.calls_per_second
         claims, pace = await placing.claim(

@@ -81,14 +81,16 @@ async def settle_and_reserve(
     ends_at: float | None = None,
     watch: Watch = NO_GUARDS,
     rules_version: int | None = None,
+    more: bool = False,
 ) -> Reservation:
     """Settle what was decided, then reserve who is next, in one transaction.
 
     Reserves at most what pacing sends within `horizon` seconds, what the channels leave free and
     the lane's share allows (`store.sharing`), and `most`, which is what the caller can send in that
     time.
-    The same token returns the same attempts, as far as they are still to be posted; reserved rows
-    of older tokens of the lane are given back first. Only a `running` run reserves, from
+    The same token returns the same attempts, as far as they are still to be posted, and none
+    besides, unless `more` are asked for: then those, and no others, are returned. Reserved rows of
+    older tokens of the lane are given back first. Only a `running` run reserves, from
     `starts_at` on and until `ends_at`; who is still due then, or due only later, is `expired`.
     Its guards are looked at before, and may pause it or let it go on.
     `rules_version` is what the caller's rules are of; where the run has newer ones by now, nothing
@@ -113,15 +115,7 @@ async def settle_and_reserve(
             run = await lock_account(connection, run_id)
         crowded = await announce(connection, run_id, run, now)
         pace = pace_of(store, run, calls_per_second, now)
-        mine = (
-            await connection.execute(
-                select(attempts.c.key, attempts.c.state).where(
-                    attempts.c.run_id == run_id,
-                    attempts.c.lane == lane,
-                    attempts.c.token == token,
-                )
-            )
-        ).all()
+        mine = [] if more else await _under(connection, run_id, lane, token)
         keys = [row.key for row in mine if row.state == "reserved"]
         limited = bool(keys)
         found_room: Room | None = None
@@ -215,6 +209,14 @@ async def settle_and_reserve(
         paused_until=run.paused_until,
         expires_more=expired >= expiring.BATCH,
     )
+
+
+async def _under(connection: AsyncConnection, run_id: str, lane: int, token: str) -> list[Any]:
+    """Return the attempts that were reserved under a token."""
+    query = select(attempts.c.key, attempts.c.state).where(
+        attempts.c.run_id == run_id, attempts.c.lane == lane, attempts.c.token == token
+    )
+    return list((await connection.execute(query)).all())
 
 
 async def _pause_if_empty(

@@ -33,17 +33,20 @@ async def test_a_claim_that_fails_when_its_turn_has_gone_disturbs_nobody(
         cast("Any", SimpleNamespace(store=None, poster=None)),
         AdvanceInput(run="r", lane=0, token="t", steps=(), max_wait=1.0),
     )
-    plan = SimpleNamespace(
-        definition=SimpleNamespace(
-            pacing=SimpleNamespace(calls_per_second=1.0),
-            limits=SimpleNamespace(per_contact=SimpleNamespace(total=1)),
-            purpose=SimpleNamespace(value="collection"),
-            call=SimpleNamespace(tags=""),
+    turn._plan = cast(
+        "Any",
+        SimpleNamespace(
+            definition=SimpleNamespace(
+                pacing=SimpleNamespace(calls_per_second=1.0),
+                limits=SimpleNamespace(per_contact=SimpleNamespace(total=1)),
+                purpose=SimpleNamespace(value="collection"),
+                call=SimpleNamespace(tags=""),
+            ),
+            gate=SimpleNamespace(history=0.0),
+            watch=None,
         ),
-        gate=SimpleNamespace(history=0.0),
-        watch=None,
     )
-    cut = asyncio.create_task(turn._claim(cast("Any", plan), ["k"]))
+    cut = asyncio.create_task(turn._claim(["k"]))
     await asyncio.wait({cut, asyncio.ensure_future(began.wait())}, return_when="FIRST_COMPLETED")
     assert began.is_set()
     cut.cancel()
