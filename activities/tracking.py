@@ -7,7 +7,7 @@ it cheaper: everything that counts is in the store, and another worker can go on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -237,32 +237,33 @@ class Tracker:
         if any(instant <= now for instant in planned):
             POLL_LAG.observe(now - min(planned))
         poll = plan(calls, self.rows_per_second)
-        found: list[Chamada] = []
         if poll.window is not None:
             since, until = poll.window
             covered = [call.key for call in calls if since <= call.created <= until]
-            found += await self._read_window(since, until, covered, now)
+            await self._read_window(since, until, covered, now)
         singles = [by_key[key] for key in (*poll.singles, *alone)]
-        for calls_found in await self._side_by_side(self._fetch(row, now) for row in singles):
-            found += calls_found
-        await self._take(found, now)
+        found = await self._side_by_side(self._fetch(row, now) for row in singles)
+        await self._take([call for calls_found in found for call in calls_found], now)
 
     async def _read_window(
         self, since: float, until: float, covered: Sequence[str], now: float
-    ) -> list[Chamada]:
+    ) -> None:
         start, end = since - WINDOW_MARGIN, until + WINDOW_MARGIN
         if self.skew is None:
             start, end = start - UNKNOWN_SKEW, end + UNKNOWN_SKEW
         else:
             end += self.skew[1] - self.skew[0]  # calls were created this much later at most
+        known, ids = self.skew is not None, set[int]()
         try:
-            rows, ids = await self._report(start, end, at_once=True)
+            async for rows, some in self._report(start, end, at_once=True):
+                ids |= some
+                await self._take(rows, now)  # each end leaves a channel: it need not wait
         except errors.VoiceError as error:
             _log.warning("report_failed", run=self.run_id, lane=self.lane, error=str(error))
             for key in covered:
                 self._memory[key].next_poll = self.store.now() + interval(0)
-            return []
-        if self.skew is not None:
+            return
+        if known:
             self.rows_per_second = len(ids) / (end - start)
         self.no_window_before = now + pause(len(ids))
         next_poll = now + max(interval(self._youngest(covered, now)), pause(len(ids)))
@@ -270,7 +271,6 @@ class Tracker:
             memory, row = self._memory[key], self._open[key]
             memory.misses = 0 if row.api_id in ids else memory.misses + 1
             memory.next_poll = next_poll
-        return rows
 
     def _youngest(self, keys: Iterable[str], now: float) -> float:
         """Return the age of the youngest call: a window is asked for as often as it wants."""
@@ -303,47 +303,46 @@ class Tracker:
 
     async def _report(
         self, start: float, end: float, *, at_once: bool = False
-    ) -> tuple[list[Chamada], set[int]]:
-        """Read a window of the report to its end; return what is worth reading, and every id.
+    ) -> AsyncGenerator[tuple[list[Chamada], set[int]], None]:
+        """Read a window of the report to its end; give what is worth reading, and every id.
 
         `at_once` asks for several pages of a long one together: it then may miss a row that moves
         from one page to another meanwhile. Raises a `VoiceError` of a request.
         """
-        rows: list[Chamada] = []
-        ids: set[int] = set()
         is_known = self._known()
         expected = int(self.rows_per_second * (end - start) / PAGE) if at_once else 0
-
-        async def read(page: int) -> int:
-            left_out: list[int] = []
-
-            def known(call: int, status: Any) -> bool:
-                yes = is_known is not None and is_known(call, status)
-                if yes:
-                    left_out.append(call)
-                return yes
-
-            got = await self.client.call_report(
-                datetime.fromtimestamp(start, UTC),
-                datetime.fromtimestamp(end, UTC),
-                posicao=page * PAGE,
-                limite=PAGE,
-                known=known,
-            )
-            rows.extend(got)
-            ids.update(left_out, (row.id for row in got))
-            return len(got) + len(left_out)
-
         page, together = 0, min(max(expected // PAGES_IN_TURN, 1), AT_ONCE)
         while page < MAX_PAGES:
+            rows: list[Chamada] = []
+            ids: set[int] = set()
+
+            async def read(number: int, rows: list[Chamada] = rows, ids: set[int] = ids) -> int:
+                left_out: list[int] = []
+
+                def known(call: int, status: Any) -> bool:
+                    yes = is_known is not None and is_known(call, status)
+                    if yes:
+                        left_out.append(call)
+                    return yes
+
+                got = await self.client.call_report(
+                    datetime.fromtimestamp(start, UTC),
+                    datetime.fromtimestamp(end, UTC),
+                    posicao=number * PAGE,
+                    limite=PAGE,
+                    known=known,
+                )
+                rows.extend(got)
+                ids.update(left_out, (row.id for row in got))
+                return len(got) + len(left_out)
+
             sizes = await self._side_by_side(read(page + index) for index in range(together))
+            await self._notice(rows)
+            yield rows, ids
             if min(sizes) < PAGE:
-                break
+                return
             page += together
-        else:
-            raise errors.TotalTimeout("the report has no end", operation="chamada relatorio")
-        await self._notice(rows)
-        return rows, ids
+        raise errors.TotalTimeout("the report has no end", operation="chamada relatorio")
 
     def _known(self) -> Known | None:
         """Return what tells the rows of a report that need no reading; None: read them all.
@@ -526,14 +525,16 @@ class Tracker:
         start = min(row.posting_at for row in due) + low - margin
         end = max(row.send_by for row in due) + self.rules.http_total + high + margin
         try:
-            rows, _ = await self._report(start, max(end, now + high + margin))
+            until = max(end, now + high + margin)
+            seen = {
+                key_in(row.tags) async for rows, _ in self._report(start, until) for row in rows
+            }
         except errors.VoiceError as error:
             _log.warning("reconcile_failed", run=self.run_id, error=str(error))
             await self._postpone(due, now, read=False)
             overdue = [row.key for row in due if now > row.send_by + self._unreadable_after()]
             await self._give_up(overdue, "unknown")
             return
-        seen = {key_in(call.tags) for call in rows}
         absent = [row for row in due if row.key not in seen]
         proven = [row for row in absent if self._proven_absent(row, now)]
         await self._postpone([row for row in absent if row not in proven], now, read=True)

@@ -17,6 +17,7 @@ from store.batches import breathing, parts
 from store.budget import Purse
 from store.engine import Store
 from store.gate import Candidate, Gate
+from store.many import Many
 from store.schema import attempts, contacts, decisions, numbers, suppressions
 from store.settling import tally_up
 from store.upsert import insert_ignore
@@ -29,6 +30,9 @@ CALLED = ("posting", "placed", "ended", "unknown")
 
 MAX_ROUNDS = 5
 """How often one reserve looks for more contacts when the first ones may not be called now."""
+
+
+_INSERTS: dict[bool, Many] = {}
 
 
 async def take_up_to(
@@ -206,12 +210,7 @@ async def _insert_attempts(
     """Insert attempts; a number that is live elsewhere leaves its contact due a little later."""
     if not allowed:
         return []
-    inserted = {
-        row.key
-        for row in await connection.execute(
-            insert_ignore(store, attempts).returning(attempts.c.key), allowed
-        )
-    }
+    inserted = await _insert(store, connection, allowed)
     taken = [item["n"] for item in allowed if item["key"] in inserted]
     for some in parts(taken):
         await connection.execute(
@@ -228,6 +227,27 @@ async def _insert_attempts(
             elsewhere,
         )
     return [item["key"] for item in allowed if item["key"] in inserted]
+
+
+async def _insert(
+    store: Store, connection: AsyncConnection, rows: list[dict[str, Any]]
+) -> set[str]:
+    """Insert attempts whose number is not live; return the keys of those that are there now."""
+    if store.is_sqlite not in _INSERTS:
+        _INSERTS[store.is_sqlite] = Many(insert_ignore(store, attempts), *rows[0])
+    keys = [row["key"] for row in rows]
+    if await _INSERTS[store.is_sqlite].run(connection, rows) == len(rows):
+        return set(keys)
+    found: set[str] = set()
+    for some in parts(keys):
+        query = select(attempts.c.key).where(
+            attempts.c.key.in_(some),
+            attempts.c.token == rows[0]["token"],
+            attempts.c.state == "reserved",
+            attempts.c.reserved_at == rows[0]["reserved_at"],
+        )
+        found.update((await connection.execute(query)).scalars())
+    return found
 
 
 async def _make_wait(

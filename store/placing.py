@@ -22,6 +22,7 @@ from store.batches import parts
 from store.choosing import CALLED
 from store.engine import Store
 from store.locking import lock_account
+from store.many import Many, word
 from store.pacing import LEAD, SHIFT, Pace, draw_slots, pace_of, recovered, slots_ahead
 from store.schema import accounts, attempts, contacts, numbers, runs, suppressions
 from store.trouble import repeatable
@@ -319,16 +320,21 @@ async def record(store: Store, results: Sequence[PostResult]) -> list[Placed]:
     return [item for item in late if states[item.key].state == "not_placed"]
 
 
+_ACCEPTED = Many(
+    update(attempts)
+    .where(attempts.c.key == bindparam("b_key"), attempts.c.state == word("posting"))
+    .values(state=word("placed"), api_id=bindparam("b_id"), placed_at=bindparam("b_now"))
+)
+
+
 async def _accept(
     connection: AsyncConnection, placed: Sequence[tuple[Placed, Any]], now: float
 ) -> None:
     if not placed:
         return
-    await connection.execute(
-        update(attempts)
-        .where(attempts.c.key == bindparam("b_key"), attempts.c.state == "posting")
-        .values(state="placed", api_id=bindparam("b_id"), placed_at=now),
-        [{"b_key": item.key, "b_id": item.api_id} for item, _ in placed],
+    await _ACCEPTED.run(
+        connection,
+        [{"b_key": item.key, "b_id": item.api_id, "b_now": now} for item, _ in placed],
     )
     accepted: dict[tuple[str, int], list[int]] = {}
     for (run_id, n), calls in Counter((row.run_id, row.n) for _, row in placed).items():

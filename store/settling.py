@@ -19,6 +19,7 @@ from store import dead, guards
 from store.batches import breathing, parts
 from store.engine import Store
 from store.leaving import FOR_GOOD, WITHDRAWN
+from store.many import Many
 from store.schema import attempts, contacts, decisions, rules, suppressions
 from store.upsert import add_tally, insert_ignore
 
@@ -31,6 +32,7 @@ RULE = "a rule of run "
 WORTH_A_STATEMENT = 8
 """Contacts from which on a change that they share is written in a statement of its own."""
 
+_DECIDED = Many(insert(decisions), *(c.name for c in decisions.c if c.name != "id"))
 _BROKEN = frozenset({Outcome.TECHNICAL, Outcome.NEVER_RAN})
 _NO_CALL = frozenset({Outcome.REFUSED, Outcome.NOT_SENT, Outcome.NOT_PLACED})
 
@@ -100,7 +102,7 @@ async def settle(
             }
         )
     await _change_contacts(connection, run_id, changes)
-    await connection.execute(insert(decisions), log)
+    await _DECIDED.run(connection, log)
     await guards.count_settled(
         store,
         connection,

@@ -57,14 +57,12 @@ class LoopConnection:
 
     async def execute(self, statement: Any, parameters: Any = None) -> Any:
         """Run a statement."""
-        large = isinstance(parameters, list) and len(parameters) >= LARGE
-        return await self._run(
-            lambda: self._connection.execute(statement, parameters), in_thread=large
-        )
+        return await self._run(lambda: self._connection.execute(statement, parameters), parameters)
 
-    async def _run(self, work: Callable[[], Any], *, in_thread: bool = False) -> Any:
+    async def _run(self, work: Callable[[], Any], parameters: Any) -> Any:
         await asyncio.sleep(0)  # whose moment has come has it between two statements
-        return await _in_thread(work) if in_thread or self._long else work()
+        large = isinstance(parameters, list) and len(parameters) >= LARGE
+        return await _in_thread(work) if large or self._long else work()
 
     async def scalar(self, statement: Any, parameters: Any = None) -> Any:
         """Run a statement and return its first value."""
@@ -72,7 +70,9 @@ class LoopConnection:
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None) -> Any:
         """Run a statement of SQLite's own."""
-        return await self._run(lambda: self._connection.exec_driver_sql(statement, parameters))
+        return await self._run(
+            lambda: self._connection.exec_driver_sql(statement, parameters), parameters
+        )
 
     async def stream(self, statement: Any, parameters: Any = None) -> AsyncIterator[Any]:
         """Run a statement whose rows are read as they are asked for."""

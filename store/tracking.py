@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, func, or_, select, true, update
+from sqlalchemy import and_, bindparam, false, func, or_, select, true, update
 
 from campaigns.attempts import CallFacts, Ended
 from campaigns.definition import Frozen
 from store.batches import breathing
 from store.engine import Store
+from store.many import Many, word
 from store.placing import Placed, mark_late
 from store.releasing import ORPHANED_AFTER
 from store.runs import locked
@@ -101,6 +102,19 @@ async def open_attempts(store: Store, run_id: str, lane: int) -> list[OpenAttemp
     return [OpenAttempt._make(row) for row in rows]  # the columns stand in the order of its fields
 
 
+_ENDED = Many(
+    update(attempts)
+    .where(attempts.c.key == bindparam("b_key"), attempts.c.state == word("placed"))
+    .values(
+        state=word("ended"),
+        live=false(),
+        ended_at=bindparam("b_now"),
+        facts=bindparam("b_facts"),
+        cost_brl=bindparam("b_cost"),
+    )
+)
+
+
 @repeatable
 async def record_ended(store: Store, ended: Sequence[EndedCall]) -> int:
     """Write finished calls down and free their numbers and channels; return how many were new."""
@@ -108,26 +122,19 @@ async def record_ended(store: Store, ended: Sequence[EndedCall]) -> int:
         return 0
     now = store.now()
     async with store.write() as connection:
-        result = await connection.execute(
-            update(attempts)
-            .where(attempts.c.key == bindparam("b_key"), attempts.c.state == "placed")
-            .values(
-                state="ended",
-                live=False,
-                ended_at=now,
-                facts=bindparam("b_facts"),
-                cost_brl=bindparam("b_cost"),
-            ),
+        written = await _ENDED.run(
+            connection,
             [
                 {
                     "b_key": item.key,
+                    "b_now": now,
                     "b_facts": item.facts.model_dump_json(exclude_defaults=True),
                     "b_cost": item.cost_brl,
                 }
                 for item in sorted(ended, key=lambda item: item.key)
             ],
         )
-    return max(result.rowcount, 0)
+    return max(written, 0)
 
 
 async def keys_given_up(store: Store, found: Iterable[tuple[str, int]]) -> list[Placed]:
