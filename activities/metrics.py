@@ -67,9 +67,15 @@ TURNS: Final = Histogram(
 )
 
 
+_OF_OPERATION: dict[str, Histogram] = {}
+
+
 def observe_request(operation: str, seconds: float, error: str | None) -> None:
     """Count one exchange with the API. `error` is the name of its class, None for a success."""
-    API_SECONDS.labels(operation).observe(seconds)
+    seen = _OF_OPERATION.get(operation)
+    if seen is None:
+        seen = _OF_OPERATION[operation] = API_SECONDS.labels(operation)
+    seen.observe(seconds)
     if error is not None:
         API_ERRORS.labels(operation, error).inc()
 

@@ -32,7 +32,12 @@ LONGEST_GATHER = 0.2
 longer the last one took."""
 GATHER_SHARE = 10
 
-_WORDS = {Placed: "placed", RefusedPost: "refused", NotSent: "not_sent", Unsure: "unsure"}
+_COUNTED = {
+    Placed: POSTS.labels("placed"),
+    RefusedPost: POSTS.labels("refused"),
+    NotSent: POSTS.labels("not_sent"),
+    Unsure: POSTS.labels("unsure"),
+}
 
 _log = structlog.get_logger("discador.posting")
 
@@ -114,7 +119,7 @@ class Poster:
         self._keep(NotSent(key=job.claim.key, message="no send slot was free in time"))
 
     def _keep(self, result: PostResult) -> None:
-        POSTS.labels(_WORDS[type(result)]).inc()
+        _COUNTED[type(result)].inc()
         self._results.append(result)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())

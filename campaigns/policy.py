@@ -109,15 +109,17 @@ def next_step(rules: DialingRules, ended: Ended) -> Step:
     outcome = classify(ended.call)
     spared = spares_the_person(ended.call, outcome)
     change = _after_call(rules, ended, ended.call, outcome, spared=spared)
-    step = Step(
-        key=ended.key,
-        action="final",
-        outcome=outcome,
-        spared=spared,
-        short=is_short(ended.call),
-        version=rules.version,
+    return Step.model_validate(
+        {
+            "key": ended.key,
+            "action": "final",
+            "outcome": outcome,
+            "spared": spared,
+            "short": is_short(ended.call),
+            "version": rules.version,
+            **change,
+        }
     )
-    return step.model_copy(update=change)
 
 
 def _after_call(

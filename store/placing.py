@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, bindparam, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.definition import Frozen
 from campaigns.guarding import Watch
 from store import budget, guards
 from store.batches import parts
@@ -55,14 +54,14 @@ class Claim(NamedTuple):
     """The contact's row of the list, where the campaign's tags ask for it."""
 
 
-class Placed(Frozen):
+class Placed(NamedTuple):
     """The API accepted the call."""
 
     key: str
     api_id: int
 
 
-class RefusedPost(Frozen):
+class RefusedPost(NamedTuple):
     """A definite no: `kind` is number, pacing, account, campaign or other."""
 
     key: str
@@ -72,14 +71,14 @@ class RefusedPost(Frozen):
     message: str = ""
 
 
-class NotSent(Frozen):
+class NotSent(NamedTuple):
     """Nothing was written to the network, for sure."""
 
     key: str
     message: str = ""
 
 
-class Unsure(Frozen):
+class Unsure(NamedTuple):
     """The request may have reached the API and its answer is lost: the row stays `posting`."""
 
     key: str
@@ -363,11 +362,16 @@ async def _refuse(
             {
                 "b_key": item.key,
                 "b_state": "refused" if isinstance(item, RefusedPost) else "not_sent",
-                "b_refusal": json.dumps(item.model_dump(exclude={"key"}), ensure_ascii=False),
+                "b_refusal": _as_json(item),
             }
             for item in results
         ],
     )
+
+
+def _as_json(item: RefusedPost | NotSent) -> str:
+    said = {name: value for name, value in item._asdict().items() if name != "key"}
+    return json.dumps(said, ensure_ascii=False)
 
 
 async def mark_late(connection: AsyncConnection, late: Sequence[Placed]) -> None:

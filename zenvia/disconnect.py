@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ class DisconnectReason:
         return ReasonClass.UNKNOWN if entry is None else entry[1]
 
 
+@lru_cache(maxsize=1_024)
 def parse_reason(text: str | None) -> DisconnectReason:
     """Read `motivo_desconexao` in any form seen; never fails."""
     if text is None:

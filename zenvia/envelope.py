@@ -70,6 +70,8 @@ def dados(answer: Answer, *, operation: str, token: str) -> Any:
     except ValueError:
         envelope = None
     known = isinstance(envelope, dict)
+    if known and status == HTTPStatus.OK and envelope.get("sucesso") is True:
+        return envelope.get("dados")
     motivo = _motivo(envelope.get("motivo")) if known else None
     mensagem = _mensagem(envelope.get("mensagem"), token) if known else ""
     sucesso = _sucesso(envelope.get("sucesso")) if known else None

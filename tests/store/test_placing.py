@@ -183,7 +183,7 @@ async def test_each_result_frees_the_number_or_holds_it(
 ) -> None:
     """Only a definite no frees a number; what is not known keeps it, and its channel."""
     run, (key,) = await posting(scene)
-    await placing.record(run.store, [result.model_copy(update={"key": key})])
+    await placing.record(run.store, [result._replace(key=key)])
     row = (await run.attempts())[key]
     assert (row.state, row.live) == (state, live)
     if state == "refused":
