@@ -19,6 +19,7 @@ from activities.facts import call_facts, cost_brl
 from activities.metrics import POLL_LAG
 from activities.polling import FASTEST, FIRST, PAGE, Live, interval, pause, plan
 from activities.posting import Poster
+from activities.skew import SECOND, Skew
 from campaigns.keys import key_in
 from store import placing, tracking
 from store.engine import Store
@@ -106,8 +107,8 @@ class Tracker:
     run_id: str
     lane: int
     rules: TrackRules
-    skew: tuple[float, float] | None = None
-    """Least and greatest seen difference of the provider's clock to ours, in seconds."""
+    skew: Skew | None = None
+    """How far the provider's clock is ahead of ours; None: no call has shown it yet."""
     rows_per_second: float = 0.0
     no_window_before: float = 0.0
     """When the report may be read again, so that a long one does not take all the time."""
@@ -215,7 +216,25 @@ class Tracker:
         known = self._memory[row.key].created
         if known is not None:
             return known
-        return (row.posting_at or 0.0) + (self.skew[0] if self.skew else 0.0)
+        return (row.posting_at or 0.0) + (self.skew.least if self.skew else 0.0)
+
+    def _window(self, keys: Iterable[str]) -> tuple[float, float]:
+        """Return between which instants the provider created these calls, on its clock."""
+        least, most = (
+            (self.skew.least - WINDOW_MARGIN, self.skew.most + WINDOW_MARGIN)
+            if self.skew
+            else (-UNKNOWN_SKEW, UNKNOWN_SKEW)
+        )
+        first, last = [], []
+        for key in keys:
+            created, row = self._memory[key].created, self._open[key]
+            if created is None:
+                first.append(row.posting_at + least - SECOND)  # it may be printed so much early
+                last.append((row.placed_at or row.send_by) + most)
+            else:
+                first.append(created)
+                last.append(created + SECOND / 2)  # whatever of the second was left out
+        return min(first), max(last)
 
     async def _poll(self, placed: Sequence[OpenAttempt], now: float) -> None:
         by_key = {row.key: row for row in placed}
@@ -240,19 +259,13 @@ class Tracker:
         if poll.window is not None:
             since, until = poll.window
             covered = [call.key for call in calls if since <= call.created <= until]
-            await self._read_window(since, until, covered, now)
+            await self._read_window(covered, now)
         singles = [by_key[key] for key in (*poll.singles, *alone)]
         found = await self._side_by_side(self._fetch(row, now) for row in singles)
         await self._take([call for calls_found in found for call in calls_found], now)
 
-    async def _read_window(
-        self, since: float, until: float, covered: Sequence[str], now: float
-    ) -> None:
-        start, end = since - WINDOW_MARGIN, until + WINDOW_MARGIN
-        if self.skew is None:
-            start, end = start - UNKNOWN_SKEW, end + UNKNOWN_SKEW
-        else:
-            end += self.skew[1] - self.skew[0]  # calls were created this much later at most
+    async def _read_window(self, covered: Sequence[str], now: float) -> None:
+        start, end = self._window(covered)
         known, ids = self.skew is not None, set[int]()
         try:
             async for rows, some in self._report(start, end, at_once=True):
@@ -319,8 +332,8 @@ class Tracker:
             async def read(number: int, rows: list[Chamada] = rows, ids: set[int] = ids) -> int:
                 left_out: list[int] = []
 
-                def known(call: int, status: Any) -> bool:
-                    yes = is_known is not None and is_known(call, status)
+                def known(call: int, status: Any, tags: Any) -> bool:
+                    yes = is_known is not None and is_known(call, status, tags)
                     if yes:
                         left_out.append(call)
                     return yes
@@ -358,11 +371,15 @@ class Tracker:
         states = {row.api_id: row.state for row in self._open.values()}
         goes_on = None if limited or self.skew is None else "placed"
 
-        def known(call: int, status: Any) -> bool:
+        def known(call: int, status: Any, tags: Any) -> bool:
             state = states.get(call)
-            if state is None:
-                return call in self._done_with
-            return status == "curso" and state == goes_on
+            if state is not None:
+                return status == "curso" and state == goes_on
+            if call in self._done_with:
+                return True
+            key = key_in(tags) if isinstance(tags, str) else None
+            # Nobody's call, or one whose POST brings its answer yet.
+            return key is None or key in self._open
 
         return known
 
@@ -379,7 +396,8 @@ class Tracker:
             memory = self._memory[row.key]
             if call.data_criacao is not None:
                 memory.created = call.data_criacao.timestamp()
-                self._learn(memory.created - (row.posting_at or memory.created))
+                said = Skew.of(call.data_criacao, row.posting_at, row.placed_at or self.store.now())
+                self.skew = said if self.skew is None else self.skew.and_also(said)
             if call.ended or self._never_ran(row, call, now):
                 ended.append(
                     EndedCall(
@@ -398,10 +416,6 @@ class Tracker:
         await tracking.record_ended(self.store, ended)
         self.freed += len(ended)
         self._done_with.update(call.id for call in calls if call.ended)
-
-    def _learn(self, difference: float) -> None:
-        low, high = self.skew or (difference, difference)
-        self.skew = (min(low, difference), max(high, difference))
 
     def _never_ran(self, row: OpenAttempt, call: Chamada, now: float) -> bool:
         """Whether a call that was hung up unstarted is still `criada` long after."""
@@ -520,8 +534,9 @@ class Tracker:
         due = [row for row in posting if self._readable_from(row) <= now]
         if not due:
             return
-        low, high = self.skew or (-UNKNOWN_SKEW, UNKNOWN_SKEW)
+        skew = self.skew or Skew(-UNKNOWN_SKEW, UNKNOWN_SKEW)
         margin = KNOWN_SKEW_MARGIN if self.skew else 0.0
+        low, high = skew.least, skew.most
         start = min(row.posting_at for row in due) + low - margin
         end = max(row.send_by for row in due) + self.rules.http_total + high + margin
         try:

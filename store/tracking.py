@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from sqlalchemy import and_, bindparam, false, func, or_, select, true, update
@@ -233,6 +234,17 @@ async def mark_hung_up(store: Store, keys: Sequence[str]) -> None:
             )
 
 
+@lru_cache(maxsize=4_096)
+def _facts(text: str) -> CallFacts:
+    """Read facts; most calls that nobody answered have the same ones."""
+    return CallFacts.model_validate_json(text)
+
+
+@lru_cache(maxsize=1_024)
+def _uses(text: str) -> tuple[int, ...]:
+    return tuple(json.loads(text))
+
+
 async def undecided(store: Store, run_id: str, lane: int, limit: int) -> list[Ended]:
     """Return attempts that are over and not settled yet, oldest first.
 
@@ -279,12 +291,12 @@ async def undecided(store: Store, run_id: str, lane: int, limit: int) -> list[En
         Ended(
             key=row.key,
             how="call" if row.state == "ended" else row.state,
-            call=CallFacts.model_validate_json(row.facts) if row.facts else None,
+            call=_facts(row.facts) if row.facts else None,
             refusal=json.loads(row.refusal).get("kind") if row.refusal else None,
             accepted=row.accepted,
             technical=row.technical + (row.state != "ended" and not blames_account(row.refusal)),
             numbers_left=row.numbers_left,
-            rule_uses=tuple(json.loads(row.rule_uses)),
+            rule_uses=_uses(row.rule_uses),
         )
         async for row in breathing(rows)
     ]

@@ -23,8 +23,9 @@ _DEFAULT_PAGE = 100
 
 Model = TypeVar("Model", bound=BaseModel)
 
-Known = Callable[[int, Any], bool]
-"""Whether nothing more is wanted of a row, from its id and its `status_geral` as it came."""
+Known = Callable[[int, Any, Any], bool]
+"""Whether nothing more is wanted of a row: from its id, its `status_geral` and `tags` as they came.
+"""
 
 Observer = Callable[[str, float, str | None], None]
 """Told of each exchange: the operation, its seconds, and the name of its error, None for none."""
@@ -128,7 +129,7 @@ class Session:
                 if not (
                     type(row) is dict
                     and type(row.get("id")) is int
-                    and known(row["id"], row.get("status_geral"))
+                    and known(row["id"], row.get("status_geral"), row.get("tags"))
                 )
             ]
         return [read(model, row, operation) for row in rows]

@@ -57,15 +57,26 @@ def durable_intent() -> None:
             'states[result.key].state in ("reserved", "posting")',
         ),
     )
-    for name in ("_accept", "_refuse"):
-        _rewrite(
-            placing,
-            name,
+    _rewrite(
+        placing,
+        "_refuse",
+        ('attempts.c.state == "posting"', 'attempts.c.state.in_(("reserved", "posting"))'),
+    )
+    _rewrite(
+        placing,
+        "_accept",
+        (
+            "await _ACCEPTED.run(",
             (
-                'attempts.c.state == "posting"',
-                'attempts.c.state.in_(("reserved", "posting"))',
+                "await Many(\n"
+                "        update(attempts)\n"
+                '        .where(attempts.c.key == bindparam("b_key"))\n'
+                '        .values(state=word("placed"), api_id=bindparam("b_id"), '
+                'placed_at=bindparam("b_now"))\n'
+                "    ).run("
             ),
-        )
+        ),
+    )
 
 
 def reconcile() -> None:
@@ -74,11 +85,11 @@ def reconcile() -> None:
         Tracker,
         "_reconcile",
         (
-            "    low, high = self.skew",
+            "    skew = self.skew or",
             (
                 '    await self._give_up([row.key for row in due], "not_placed")\n'
                 "    return len(due)\n"
-                "    low, high = self.skew"
+                "    skew = self.skew or"
             ),
         ),
     )

@@ -1,0 +1,41 @@
+"""How far the provider's clock is ahead of ours: pure.
+
+A report is asked for by the provider's time, to the second, and at a thousand calls a second each
+second too much is a thousand rows. Each call says a little: the provider created it after its
+intent was written here and before its answer was. What all of them say together is much narrower.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+SECOND = 1.0
+"""The API prints when a call was created to the second, and leaves out what is over."""
+
+
+@dataclass(frozen=True)
+class Skew:
+    """Seconds by which the provider's clock is ahead, at least and at most.
+
+    `agreed` tells whether one difference would explain all calls so far; where none does, clocks
+    jump or differ among themselves, and from then on the bounds only widen.
+    """
+
+    least: float
+    most: float
+    agreed: bool = True
+
+    @staticmethod
+    def of(created: datetime, after: float, before: float) -> Skew:
+        """Return what a call says that was created after one instant of ours and before another."""
+        said = created.timestamp()
+        cut = 0.0 if created.microsecond else SECOND
+        return Skew(said - max(before, after), said + cut - after)
+
+    def and_also(self, other: Skew) -> Skew:
+        """Return what is known once another call has said something, too."""
+        least, most = max(self.least, other.least), min(self.most, other.most)
+        if self.agreed and least <= most:
+            return Skew(least, most)
+        return Skew(min(self.least, other.least), max(self.most, other.most), agreed=False)
