@@ -36,7 +36,7 @@ LOOK_AHEAD = 0.5
 STATE_CHECK = 1.0
 GATHER = 0.8
 """Seconds for which a turn places more, where it can, before it reports what ended meanwhile."""
-RESERVE_SECONDS = 0.3
+RESERVE_SECONDS = 0.2
 """A reserve takes no more than this process lets go in so long: what waits here holds a channel."""
 CHANNEL_WAIT = 1.0
 """Seconds until a lane asks again whose due contacts found no free channel of the account."""
@@ -92,6 +92,8 @@ class Turn:
         self._store = owner.store
         self._poster = owner.poster
         self._posted = 0
+        self._next_slot = 0.0
+        """When the run's next POST may leave, as far as this turn has seen."""
 
     async def run(self) -> AdvanceResult:
         """Do it; cancelling cuts it."""
@@ -100,7 +102,7 @@ class Turn:
         self._first = self._reservation
         self._started = self._store.now()
         self._tracker = self._owner.tracker(request.run, request.lane, self._plan.track)
-        self._freed = self._tracker.freed
+        self._freed = self._freed_before = self._tracker.freed
         self._placing = asyncio.create_task(self._place())
         try:
             return await self._until_news()
@@ -158,14 +160,12 @@ class Turn:
             news = (self._poster.wrote, self._tracker.polled)
             if self._placing.done():
                 self._placing.result()
-                early = self._store.now() - self._started < GATHER
-                if early and await self._placed_more():
-                    continue
-                result = await self._result()
+                early = self._gathers()
+                result = None if early and self._may_take_more() else await self._result()
                 if result is not None:
                     return result
-                if not early and await self._placed_more():
-                    continue
+                if self._may_take_more():
+                    self._placing = asyncio.create_task(self._take_more())
             if activity.is_worker_shutdown():
                 return await self._changed(await runs.get_run(self._store, self._request.run))
             now = self._store.now()
@@ -177,22 +177,36 @@ class Turn:
                     return await self._changed(run)
             await self._sleep(news)
 
-    async def _placed_more(self) -> bool:
-        """Reserve and place more contacts where some are due and there is room for them."""
+    def _gathers(self) -> bool:
+        """Whether what ended so far need not be reported yet."""
+        ended = self._tracker.freed - self._freed_before
+        return self._store.now() - self._started < GATHER and ended < BATCH // 2
+
+    def _may_take_more(self) -> bool:
+        """Whether contacts are due and there may be room for them."""
         reservation, now = self._reservation, self._store.now()
         if reservation.state != "running" or activity.is_worker_shutdown():
             return False
         if reservation.next_due is None or reservation.next_due > now:
             return False
-        if reservation.due_now and not reservation.limited_by_pacing:
-            if self._tracker.freed == self._freed:
-                return False
-        elif reservation.due_now and reservation.pace.next_slot > now + STATE_CHECK:
-            return False
+        if not reservation.due_now:
+            return True  # some have become due since
+        if reservation.limited_by_pacing:
+            return reservation.pace.next_slot <= now + STATE_CHECK
+        return self._tracker.freed > self._freed
+
+    async def _take_more(self) -> None:
+        """Reserve more contacts and place them, once those before them are nearly gone."""
+        run = self._request.run
+        await self._sleep_until(self._next_slot - CHUNK_SECONDS / 2)
+        await self._poster.room(run, self._chunk(self._reservation.pace) // 2)
         self._freed = self._tracker.freed
         self._reservation = await self._reserve(self._plan, (), more=True)
-        self._placing = asyncio.create_task(self._place())
-        return True
+        await self._place()
+
+    def _chunk(self, pace: Pace) -> int:
+        """Return how many attempts to claim together."""
+        return self._poster.chunk(self._request.run, max(1, int(pace.rate * CHUNK_SECONDS)))
 
     async def _look(self) -> runs.Run | None:
         """Return the run where the turn should end: it has changed, or a channel is free again."""
@@ -283,10 +297,9 @@ class Turn:
     # Placing -------------------------------------------------------------------------------------
 
     async def _place(self) -> None:
-        """Claim and send what was reserved, a quarter of a second of pacing at a time."""
+        """Claim and send what was reserved, a moment of pacing at a time."""
         reservation = self._reservation
         pace, keys = reservation.pace, list(reservation.keys)
-        run, most = self._request.run, max(1, int(pace.rate * CHUNK_SECONDS))
         give_up_at = self._store.now() + LONGEST_HORIZON
         next_slot = 0.0
         if not keys and reservation.due_now and reservation.limited_by_pacing:
@@ -295,8 +308,8 @@ class Turn:
             next_slot = pace.next_slot
         while keys and next_slot < give_up_at:
             await self._sleep_until(next_slot - CHUNK_SECONDS / 2)
-            size = self._poster.chunk(run, most)
-            await self._poster.room(run, size // 2)
+            size = self._chunk(reservation.pace)
+            await self._poster.room(self._request.run, size // 2)
             claims, pace = await self._claim(keys[:size])
             next_slot = claims[-1].slot if claims else pace.next_slot
             if claims:
@@ -304,8 +317,9 @@ class Turn:
                 keys = keys[size:]
             elif next_slot <= self._store.now() + placing.CLAIM_AHEAD:
                 break
+        self._next_slot = min(next_slot, give_up_at)
         await self._expire()
-        await self._sleep_until(min(next_slot, give_up_at) - LOOK_AHEAD)
+        await self._sleep_until(self._next_slot - LOOK_AHEAD)
 
     async def _expire(self) -> None:
         """End everybody who is too late for the campaign's end, part by part, in this turn.
