@@ -16,9 +16,15 @@ FASTEST = 0.5
 SLOWEST = 5.0
 AGE_SHARE = 0.1
 """A call is asked about again after this share of its age, within the two bounds above."""
+DENSEST = 0.3
+"""Seconds between two reads of a report where each of its pages shows many ends."""
+CHEAP = 0.1
+"""Requests for each end up to which a report is read as often as that."""
 FIRST = 0.5
 """Seconds after a call was placed until it is worth asking about."""
-ROWS_READ = 8_000.0
+READING_SHARE = 1.25
+"""Seconds between the beginnings of two such reads for each that the last one took."""
+ROWS_READ = 12_000.0
 """Rows of the report that are read in a second at most: a long one is read less often."""
 
 
@@ -44,9 +50,16 @@ def interval(age: float) -> float:
     return min(max(AGE_SHARE * age, FASTEST), SLOWEST)
 
 
-def pause(rows: int) -> float:
-    """Return the least seconds between the beginnings of two reads of a report of so many rows."""
-    return min(max(rows / ROWS_READ, FASTEST), SLOWEST)
+def pause(rows: int, *, ended: int = 0, took: float = 0.0) -> float:
+    """Return the least seconds between the beginnings of two reads of a report of so many rows.
+
+    `ended` is how many ends the last one has shown, in `took` seconds. Each leaves a channel idle
+    until it is seen: where every page shows many, looking sooner costs little, but reading must
+    leave time for the rest.
+    """
+    often = math.ceil(max(rows, 1) / PAGE) <= CHEAP * ended
+    least = max(DENSEST, min(took * READING_SHARE, FASTEST)) if often else FASTEST
+    return min(max(rows / ROWS_READ, least), SLOWEST)
 
 
 def plan(calls: Sequence[Live], rows_per_second: float) -> PollPlan:

@@ -266,7 +266,7 @@ class Tracker:
 
     async def _read_window(self, covered: Sequence[str], now: float) -> None:
         start, end = self._window(covered)
-        known, ids = self.skew is not None, set[int]()
+        known, ids, freed = self.skew is not None, set[int](), self.freed
         try:
             async for rows, some in self._report(start, end, at_once=True):
                 ids |= some
@@ -278,8 +278,10 @@ class Tracker:
             return
         if known:
             self.rows_per_second = len(ids) / (end - start)
-        self.no_window_before = now + pause(len(ids))
-        next_poll = now + max(interval(self._youngest(covered, now)), pause(len(ids)))
+        rest = pause(len(ids), ended=self.freed - freed, took=self.store.now() - now)
+        self.no_window_before = now + rest
+        wanted = interval(self._youngest(covered, now))
+        next_poll = now + (rest if wanted <= FASTEST else max(wanted, rest))
         for key in covered:
             memory, row = self._memory[key], self._open[key]
             memory.misses = 0 if row.api_id in ids else memory.misses + 1
