@@ -160,8 +160,7 @@ class Turn:
             news = (self._poster.wrote, self._tracker.polled)
             if self._placing.done():
                 self._placing.result()
-                early = self._gathers()
-                result = None if early and self._may_take_more() else await self._result()
+                result = None if self._gathers() else await self._result()
                 if result is not None:
                     return result
                 if self._may_take_more():
@@ -178,21 +177,26 @@ class Turn:
             await self._sleep(news)
 
     def _gathers(self) -> bool:
-        """Whether what ended so far need not be reported yet."""
+        """Whether the turn goes on placing, and what ended so far need not be reported yet."""
         ended = self._tracker.freed - self._freed_before
-        return self._store.now() - self._started < GATHER and ended < BATCH // 2
+        early = self._store.now() - self._started < GATHER
+        return early and ended < BATCH // 2 and self._is_due()
+
+    def _is_due(self) -> bool:
+        """Whether contacts wait for nothing but a channel or a slot."""
+        reservation = self._reservation
+        due = reservation.next_due is not None and reservation.next_due <= self._store.now()
+        return due and reservation.state == "running" and not activity.is_worker_shutdown()
 
     def _may_take_more(self) -> bool:
         """Whether contacts are due and there may be room for them."""
-        reservation, now = self._reservation, self._store.now()
-        if reservation.state != "running" or activity.is_worker_shutdown():
-            return False
-        if reservation.next_due is None or reservation.next_due > now:
+        reservation = self._reservation
+        if not self._is_due():
             return False
         if not reservation.due_now:
             return True  # some have become due since
         if reservation.limited_by_pacing:
-            return reservation.pace.next_slot <= now + STATE_CHECK
+            return reservation.pace.next_slot <= self._store.now() + STATE_CHECK
         return self._tracker.freed > self._freed
 
     async def _take_more(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activities.polling import FASTEST, PAGE, SLOWEST, Live, interval, pause, plan
+from activities.polling import DENSEST, FASTEST, PAGE, SLOWEST, Live, interval, pause, plan
 
 
 def live(key: str, created: float, *, due: bool = True) -> Live:
@@ -40,3 +40,12 @@ def test_a_long_report_is_read_less_often() -> None:
     assert FASTEST < pause(10_000) < SLOWEST
     assert pause(10**9) == SLOWEST
     assert interval(0.0) == FASTEST
+
+
+def test_a_report_that_shows_many_ends_is_read_sooner() -> None:
+    """Where ends are few for its pages it is not, and never so soon that all time goes into it."""
+    assert pause(5 * PAGE, ended=300) == DENSEST
+    assert DENSEST < pause(5 * PAGE, ended=300, took=0.35) < FASTEST
+    assert pause(5 * PAGE, ended=300, took=2.0) == FASTEST
+    assert pause(5 * PAGE, ended=20) == FASTEST
+    assert pause(60 * PAGE, ended=5_000) > FASTEST

@@ -134,6 +134,7 @@ class Scene:
         ends_at: float | None = None,
         watch: Watch = reserving.NO_GUARDS,
         rules_version: int | None = None,
+        more: bool = False,
     ) -> Reservation:
         """Settle `steps` and reserve who is next, under a token of its own unless one is given."""
         return await reserving.settle_and_reserve(
@@ -153,6 +154,7 @@ class Scene:
             ends_at=ends_at,
             watch=watch,
             rules_version=rules_version,
+            more=more,
         )
 
     async def claim(

@@ -35,6 +35,20 @@ async def test_a_token_never_reserves_a_second_time(scene: Opens) -> None:
     assert len(await run.attempts()) == 4
 
 
+async def test_a_turn_may_ask_for_more_under_its_token(scene: Opens) -> None:
+    """It gets others, under the same caps; done again, it has all that is still to be posted."""
+    run = await scene(rows=people(10))
+    first = await run.reserve("one", channels=4)
+    assert (await run.reserve("one", channels=4, more=True)).keys == ()
+    more = await run.reserve("one", channels=6, more=True)
+    assert len(more.keys) == 2
+    assert not set(more.keys) & set(first.keys)
+    await run.claim("one", first.keys[:1])
+    again = await run.reserve("one", channels=10)
+    assert set(again.keys) == {*first.keys[1:], *more.keys}
+    assert len(await run.attempts()) == 6
+
+
 async def test_reserved_attempts_of_older_tokens_are_given_back_first(scene: Opens) -> None:
     """A turn that died leaves its contacts due, at once and under new keys."""
     run = await scene(rows=people(3))
