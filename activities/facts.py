@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 from campaigns.attempts import CallFacts, LegFacts
-from zenvia.models import Chamada, Leg
+from zenvia.models import CallState, Chamada, Leg, LegState
 
 RING_LIMIT_STATUS = "sem resposta"
 RING_LIMIT_REASON = 19
 
 
-def _leg(leg: Leg) -> LegFacts:
+def _leg(leg: Leg | LegState) -> LegFacts:
     return LegFacts(
         status=leg.status,
         reason=leg.disconnect_reason.code,
@@ -22,7 +22,11 @@ def _leg(leg: Leg) -> LegFacts:
 
 
 def call_facts(
-    call: Chamada, contact_leg: Literal["origem", "destino"], *, hung_up: bool, ring_limit: bool
+    call: Chamada | CallState,
+    contact_leg: Literal["origem", "destino"],
+    *,
+    hung_up: bool,
+    ring_limit: bool,
 ) -> CallFacts:
     """Return what decides about a finished call.
 
@@ -45,7 +49,7 @@ def call_facts(
     )
 
 
-def cost_brl(call: Chamada) -> float | None:
+def cost_brl(call: Chamada | CallState) -> float | None:
     """Return what both legs cost in reais, None where the API gave no price."""
     prices = [leg.preco for leg in (call.origem, call.destino) if leg.preco is not None]
     return round(sum(prices), 4) if prices else None

@@ -27,7 +27,7 @@ from store.placing import Placed
 from store.tracking import EndedCall, OpenAttempt
 from zenvia import errors
 from zenvia.client import VoiceClient
-from zenvia.models import Chamada
+from zenvia.models import CallState, Chamada
 from zenvia.session import Known
 
 UNKNOWN_SKEW = 3_600.0
@@ -318,7 +318,7 @@ class Tracker:
 
     async def _report(
         self, start: float, end: float, *, at_once: bool = False
-    ) -> AsyncGenerator[tuple[list[Chamada], set[int]], None]:
+    ) -> AsyncGenerator[tuple[list[CallState], set[int]], None]:
         """Read a window of the report to its end; give what is worth reading, and every id.
 
         `at_once` asks for several pages of a long one together: it then may miss a row that moves
@@ -328,10 +328,10 @@ class Tracker:
         expected = int(self.rows_per_second * (end - start) / PAGE) if at_once else 0
         page, together = 0, min(max(expected // PAGES_IN_TURN, 1), AT_ONCE)
         while page < MAX_PAGES:
-            rows: list[Chamada] = []
+            rows: list[CallState] = []
             ids: set[int] = set()
 
-            async def read(number: int, rows: list[Chamada] = rows, ids: set[int] = ids) -> int:
+            async def read(number: int, rows: list[CallState] = rows, ids: set[int] = ids) -> int:
                 left_out: list[int] = []
 
                 def known(call: int, status: Any, tags: Any) -> bool:
@@ -340,7 +340,7 @@ class Tracker:
                         left_out.append(call)
                     return yes
 
-                got = await self.client.call_report(
+                got = await self.client.call_states(
                     datetime.fromtimestamp(start, UTC),
                     datetime.fromtimestamp(end, UTC),
                     posicao=number * PAGE,
@@ -387,7 +387,7 @@ class Tracker:
 
     # What answers say ----------------------------------------------------------------------------
 
-    async def _take(self, calls: Sequence[Chamada], now: float) -> None:
+    async def _take(self, calls: Sequence[Chamada | CallState], now: float) -> None:
         """Write down what ended; remember the rest."""
         by_id = {row.api_id: row for row in self._open.values() if row.api_id is not None}
         ended: list[EndedCall] = []
@@ -419,7 +419,7 @@ class Tracker:
         self.freed += len(ended)
         self._done_with.update(call.id for call in calls if call.ended)
 
-    def _never_ran(self, row: OpenAttempt, call: Chamada, now: float) -> bool:
+    def _never_ran(self, row: OpenAttempt, call: Chamada | CallState, now: float) -> bool:
         """Whether a call that was hung up unstarted is still `criada` long after."""
         return (
             call.status_geral == "criada"
@@ -428,7 +428,7 @@ class Tracker:
             and not call.ativa
         )
 
-    def _over_limits(self, row: OpenAttempt, call: Chamada, now: float) -> bool:
+    def _over_limits(self, row: OpenAttempt, call: Chamada | CallState, now: float) -> bool:
         if row.hang_up_at is not None:
             return False
         age = now - (row.placed_at or now)
@@ -441,7 +441,7 @@ class Tracker:
             return True
         return self.rules.max_duration is not None and age > self.rules.max_duration
 
-    async def _notice(self, rows: Sequence[Chamada]) -> None:
+    async def _notice(self, rows: Sequence[CallState]) -> None:
         """Use whatever a report shows: lost answers are adopted, late calls are ended."""
         adopted: list[Placed] = []
         strangers: list[tuple[str, int]] = []

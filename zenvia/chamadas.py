@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zenvia import envelope, operations
-from zenvia.models import Chamada, CreatedId, Modo, NewCall, Perna
+from zenvia.models import CallState, Chamada, CreatedId, Modo, NewCall, Perna
 from zenvia.recording import AudioFile, Recording
 from zenvia.session import PAGE, Known, Session, instant, pages, period
 
@@ -68,11 +68,8 @@ class CallOperations(Session):
         destino: str | None = None,
         posicao: int = 0,
         limite: int = PAGE,
-        known: Known | None = None,
     ) -> list[Chamada]:
         """One page of the calls of a period: `limite` (200 at most) rows from `posicao` on.
-
-        A row that `known` says is known is left out: reading one costs ten times as much as that.
 
         Times must have a zone. `origem` and `destino` are numbers. A row whose id cannot be read
         makes the whole page `Undecodable`: a report that hides a call must not pass for complete.
@@ -81,7 +78,23 @@ class CallOperations(Session):
         for name, number in (("origem", origem), ("destino", destino)):
             if number is not None:
                 query[name] = self._written(number)
-        return await self._page(Chamada, operations.CALL_REPORT, query, known)
+        return await self._page(Chamada, operations.CALL_REPORT, query)
+
+    async def call_states(
+        self,
+        data_inicio: datetime,
+        data_fim: datetime,
+        *,
+        posicao: int = 0,
+        limite: int = PAGE,
+        known: Known | None = None,
+    ) -> list[CallState]:
+        """One page of the report as `call_report` gives it, read as far as tells how calls are.
+
+        A row that `known` says is known is left out: reading one costs several times as much.
+        """
+        query = period(data_inicio, data_fim, posicao, limite)
+        return await self._page(CallState, operations.CALL_REPORT, query, known)
 
     async def iter_call_report(
         self,

@@ -132,6 +132,51 @@ class Chamada(ApiObject):
         return self.status_geral == "finalizada"
 
 
+class LegState(BaseModel):
+    """What of a leg tells how it is doing, and what it came to; as in `Leg`."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    status: Word = None
+    duracao_segundos: Whole = None
+    duracao_falada_segundos: Whole = None
+    preco: Real = None
+    motivo_desconexao: Text = None
+    substatus: Word = None
+
+    @property
+    def disconnect_reason(self) -> DisconnectReason:
+        """`motivo_desconexao` as code and label."""
+        return parse_reason(self.motivo_desconexao)
+
+
+def _leg_state(value: Any) -> Any:
+    return value if isinstance(value, dict | LegState) else {}
+
+
+class CallState(BaseModel):
+    """What of a call tells how it is doing, and what it came to; as in `Chamada`, in half the time.
+
+    Nothing else is read, nor kept.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    id: Id
+    data_criacao: Moment = None
+    ativa: Flag = None
+    tags: Text = None
+    status_geral: Word = None
+    detecta_caixa: Flag = None
+    origem: Annotated[LegState, BeforeValidator(_leg_state)] = LegState()
+    destino: Annotated[LegState, BeforeValidator(_leg_state)] = LegState()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the API calls it `finalizada`."""
+        return self.status_geral == "finalizada"
+
+
 class CreatedId(ApiObject):
     """The answer to a creation."""
 

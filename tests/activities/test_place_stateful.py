@@ -178,7 +178,7 @@ class Client:
             raise errors.ConnectionLost("lost", operation="chamada criar")
         return entry.id
 
-    async def call_report(
+    async def call_states(
         self, start: datetime, end: datetime, *, posicao: int, limite: int, known: Any = None
     ) -> list[Chamada]:
         """Return a page of the report."""

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
 
 from campaigns import vocabulary
 from zenvia.disconnect import REASONS, ReasonClass, parse_reason
-from zenvia.models import Chamada, Conferencia, NewCall, WebphoneUrl
+from zenvia.models import CallState, Chamada, Conferencia, NewCall, WebphoneUrl
 from zenvia.numbers import NumberFormat, written
 from zenvia.webhooks import read_event
 
@@ -53,6 +55,54 @@ def test_the_documented_call_reads_whole() -> None:
     assert call.destino.status is None
     assert call.destino.disconnect_reason.code is None
     assert call.destino.disconnect_reason.label == "indefinido"
+
+
+_VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=12),
+    st.sampled_from(
+        ("ATENDIDA ", "16. normal", "29", "0.35", "sim", "2018-08-02T10:49:29", "curso")
+    ),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.sampled_from(("status", "preco")), st.text(max_size=3), max_size=2),
+)
+_LEGS = st.one_of(
+    _VALUES, st.fixed_dictionaries({}, optional=dict.fromkeys([*LEG, "substatus"], _VALUES))
+)
+
+
+def _read(model: type[BaseModel], row: object) -> BaseModel | None:
+    try:
+        return model.model_validate(row)
+    except ValidationError:
+        return None
+
+
+@given(
+    st.fixed_dictionaries(
+        {"id": st.one_of(st.integers(0, 10**9), _VALUES)},
+        optional={
+            **dict.fromkeys(["data_criacao", "tags", "status_geral", "detecta_caixa"], _VALUES),
+            "origem": _LEGS,
+            "destino": _LEGS,
+        },
+    )
+)
+def test_a_state_is_what_the_whole_call_says(row: dict[str, Any]) -> None:
+    """However odd a row is: both readings take it, field by field alike, or neither does."""
+    whole, state = _read(Chamada, row), _read(CallState, row)
+    assert (whole is None) == (state is None)
+    if isinstance(whole, Chamada) and isinstance(state, CallState):
+        for name in CallState.model_fields.keys() - {"origem", "destino"}:
+            assert getattr(state, name) == getattr(whole, name)
+        for one, other in ((state.origem, whole.origem), (state.destino, whole.destino)):
+            for name in type(one).model_fields:
+                assert getattr(one, name) == getattr(other, name)
+            assert one.disconnect_reason == other.disconnect_reason
+        assert state.ended == whole.ended
 
 
 @pytest.mark.parametrize(
