@@ -254,8 +254,10 @@ class Dispatcher:
                 if now < self._account.free_from(pacer.account_rate):
                     return False
                 self._account.note(now)
-            self._densest = max(self._densest, run.written.note(now))
-            DENSEST_SECOND.set(self._densest)
+            within = run.written.note(now)
+            if within > self._densest:
+                self._densest = within
+                DENSEST_SECOND.set(within)
             PACING_ERROR.observe(max(now - waiting.slot, 0.0))
             return True
 

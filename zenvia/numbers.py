@@ -8,6 +8,7 @@ from typing import Literal
 NumberFormat = Literal["e164", "ddd"]
 
 _LOOSE = re.compile(r"[ \t().\-]+")
+_E164 = re.compile(r"\+55[1-9][1-9]\d{8,9}", re.ASCII)
 _BRAZILIAN = re.compile(r"(?:\+?55)?([1-9][1-9]\d{8,9})", re.ASCII)
 
 
@@ -17,6 +18,8 @@ def written(number: str, number_format: NumberFormat) -> str:
     Ramais (three or four digits), foreign numbers and anything else pass as they are: judging them
     is the API's business.
     """
+    if number_format == "e164" and _E164.fullmatch(number):
+        return number
     bare = _LOOSE.sub("", number)
     match = _BRAZILIAN.fullmatch(bare)
     if match is None:
