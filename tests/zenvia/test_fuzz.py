@@ -34,6 +34,7 @@ OPERATIONS: dict[str, Callable[[VoiceClient], Awaitable[object]]] = {
     "hang_up": lambda c: c.hang_up(1),
     "call_recording": lambda c: c.call_recording(1, Path("never-written.mp3")),
     "call_report": lambda c: c.call_report(SINCE, UNTIL),
+    "call_states": lambda c: c.call_states(SINCE, UNTIL),
     "iter_call_report": lambda c: _all(c.iter_call_report(SINCE, UNTIL)),
     "listen_in": lambda c: c.listen_in(1, "4000", 1),
     "transfer": lambda c: c.transfer(1, "4000", "origem"),
