@@ -23,13 +23,13 @@ from zenvia.models import NewCall
 SECOND = 1.002
 """A second, and what two clocks may differ in reading it."""
 
-CHUNK_SECONDS = 0.125
+CHUNK_SECONDS = 0.25
 """Intents are committed for no more than what pacing sends in this time."""
 
 SMALLEST_CHUNK = 8
-LATE = 0.12
+LATE = 0.2
 """Seconds behind its slot at which a POST shows that the process does not keep up."""
-PUNCTUAL = 0.06
+PUNCTUAL = 0.1
 SHRINK, GROW = 0.6, 1.5
 
 
@@ -100,7 +100,7 @@ class RunQueue:
     jobs: deque[_Waiting] = field(default_factory=deque)
     written: Written = field(default_factory=Written)
     free_from: float = 0.0
-    chunk: float = 32.0
+    chunk: float = 64.0
     """How many POSTs this process can let go in a quarter of a second, by what was seen."""
     dispatching: asyncio.Task[None] | None = None
     shorter: asyncio.Event = field(default_factory=asyncio.Event)

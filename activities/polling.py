@@ -22,7 +22,7 @@ CHEAP = 0.1
 """Requests for each end up to which a report is read as often as that."""
 FIRST = 0.5
 """Seconds after a call was placed until it is worth asking about."""
-READING_SHARE = 1.25
+READING_SHARE = 2.0
 """Seconds between the beginnings of two such reads for each that the last one took."""
 ROWS_READ = 12_000.0
 """Rows of the report that are read in a second at most: a long one is read less often."""

@@ -9,11 +9,13 @@ answer that somebody between us and the API made up leaves us unsure.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from orjson import loads
 from pydantic_core import from_json
 
 from zenvia import errors
@@ -57,8 +59,11 @@ BY_STATUS: Mapping[int, type[errors.Refused]] = {
 def decode(content: bytes) -> Any:
     """Read JSON; `ValueError` for whatever is not (broken, too deep, not UTF-8, numbers too long).
 
-    NaN and infinities come through as floats; the models read them as None.
+    NaN and infinities come through as floats; the models read them as None. orjson takes half the
+    time and none of those: what it does not take is read again.
     """
+    with suppress(ValueError):
+        return loads(content)
     return from_json(content, allow_inf_nan=True)
 
 
