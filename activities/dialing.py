@@ -13,9 +13,9 @@ from temporalio import activity
 
 from activities.messages import AdvanceInput, AdvanceResult
 from activities.metrics import TURNS
-from activities.plans import Plan, plan_of
+from activities.plans import Plan, TrackRules, plan_of
 from activities.posting import Poster
-from activities.tracking import Tracker, TrackRules
+from activities.tracking import Tracker
 from activities.turn import Turn
 from store import runs
 from store.engine import Store

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from activities.gates import CampaignGate
-from activities.tracking import TrackRules
 from campaigns.definition import Campaign
 from campaigns.guarding import Watch, watch_of
 from campaigns.keys import fill, tags_with
@@ -19,6 +19,24 @@ SHORTEST_HORIZON = 1.0
 LONGEST_HORIZON = 5.0
 PER_TURN = 5
 """Attempts that a turn carries at least where pacing is slow, as far as the horizon allows."""
+HOLD_DEFAULT = 600.0
+
+
+@dataclass(frozen=True)
+class TrackRules:
+    """What of the campaign the tracker needs; times in seconds."""
+
+    contact_leg: Literal["origem", "destino"]
+    quiet: float
+    park: bool
+    http_total: float
+    max_ring: float | None = None
+    max_duration: float | None = None
+
+    @property
+    def hold(self) -> float:
+        """Seconds for which an unknown attempt keeps its number and channel."""
+        return self.max_duration or HOLD_DEFAULT
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Following calls until the API says `finalizada`, and finding those whose answer was lost.
+"""Following calls until the API says `finalizada`.
 
 One `Tracker` serves one lane for as long as this process carries it. What it remembers only makes
 it cheaper: everything that counts is in the store, and another worker can go on at any moment.
@@ -7,18 +7,20 @@ it cheaper: everything that counts is in the store, and another worker can go on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import structlog
 
 from activities.facts import call_facts, cost_brl
+from activities.lost_answers import UNKNOWN_SKEW, LostAnswers
 from activities.metrics import POLL_LAG
-from activities.polling import FASTEST, FIRST, PAGE, Live, interval, pause, plan
+from activities.plans import TrackRules
+from activities.polling import FASTEST, FIRST, Live, interval, pause, plan
 from activities.posting import Poster
+from activities.reports import Reports, side_by_side
 from activities.skew import SECOND, Skew
 from campaigns.keys import key_in
 from store import placing, tracking
@@ -30,9 +32,6 @@ from zenvia.client import VoiceClient
 from zenvia.models import CallState, Chamada
 from zenvia.session import Known
 
-UNKNOWN_SKEW = 3_600.0
-"""Seconds by which the provider's clock may differ from ours before one call has shown it."""
-KNOWN_SKEW_MARGIN = 30.0
 WINDOW_MARGIN = 0.2
 """Seconds for what a clock drifts between two calls; a call outside is asked for alone."""
 HANG_UP_AGAIN = 10.0
@@ -42,23 +41,10 @@ MISSES = 3
 """Reports without a call after which it is asked for alone."""
 GONE_AFTER = 60.0
 """Seconds during which the API must keep saying that a call does not exist."""
-MAX_PAGES = 500
-FIRST_READ = 0.5
-UNREADABLE = 600.0
-"""Seconds after which an attempt is parked when the report cannot be read."""
-HOLD_DEFAULT = 600.0
-AT_ONCE = 16
-PAGES_IN_TURN = 4
-"""Into how many rounds of requests a long report is divided: POSTs go in between."""
 LOOKED_UP_MAX = 50_000
-MIN_READS = 2
-ANSWERED_WITHIN = 1.0
-"""Seconds after its intent within which a POST's own answer is waited for."""
 FAR = 60.0
 LINGER = 3.0
 """Seconds for which polling goes on after a turn has last asked for it."""
-
-T = TypeVar("T")
 
 _log = structlog.get_logger("discador.tracking")
 
@@ -67,23 +53,6 @@ def _heard(going: asyncio.Task[None]) -> None:
     """Take note of polling that failed, perhaps when no turn was there to hear of it."""
     if not going.cancelled() and (error := going.exception()) is not None:
         _log.warning("poll_failed", error=type(error).__name__)
-
-
-@dataclass(frozen=True)
-class TrackRules:
-    """What of the campaign the tracker needs; times in seconds."""
-
-    contact_leg: Literal["origem", "destino"]
-    quiet: float
-    park: bool
-    http_total: float
-    max_ring: float | None = None
-    max_duration: float | None = None
-
-    @property
-    def hold(self) -> float:
-        """Seconds for which an unknown attempt keeps its number and channel."""
-        return self.max_duration or HOLD_DEFAULT
 
 
 @dataclass
@@ -109,7 +78,6 @@ class Tracker:
     rules: TrackRules
     skew: Skew | None = None
     """How far the provider's clock is ahead of ours; None: no call has shown it yet."""
-    rows_per_second: float = 0.0
     no_window_before: float = 0.0
     """When the report may be read again, so that a long one does not take all the time."""
     polled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -118,13 +86,15 @@ class Tracker:
     _until: float = 0.0
     freed: int = 0
     """Calls whose end this process has written down: each has left a channel."""
-    newest_seen: float = 0.0
-    """When the newest of our calls that a report has shown was posted."""
     _memory: dict[str, _Memory] = field(default_factory=dict)
     _open: dict[str, OpenAttempt] = field(default_factory=dict)
     _looked_up: set[str] = field(default_factory=set)
     _done_with: set[int] = field(default_factory=set)
     """Calls of which the report has nothing new to say: ended, or another lane's."""
+
+    def __post_init__(self) -> None:
+        self._reports = Reports(self.client)
+        self._lost = LostAnswers(self.store, self.run_id)
 
     def carry_on(self) -> None:
         """Poll for a while from now on; whoever carries the lane asks for it again and again.
@@ -189,7 +159,9 @@ class Tracker:
                 self._memory[row.key] = _Memory(next_poll=max(first, self.no_window_before))
         await self._hang_up(placed, now)
         await self._poll(placed, now)
-        await self._reconcile(posting, now)
+        await self._lost.look_for(
+            posting, now, rules=self.rules, skew=self.skew, read=self._read_all
+        )
         await tracking.release_held(self.store, self.run_id)
         return self._next(posting)
 
@@ -203,7 +175,7 @@ class Tracker:
 
     def _next(self, posting: Sequence[OpenAttempt]) -> float:
         now = self.store.now()
-        moments = [self._readable_from(row) for row in posting]
+        moments = [self._lost.readable_from(row, self.rules) for row in posting]
         if self._memory:
             polls = min(item.next_poll for item in self._memory.values())
             moments.append(max(polls, self.no_window_before))
@@ -255,20 +227,20 @@ class Tracker:
         planned = [self._memory[row.key].next_poll for row in placed]
         if any(instant <= now for instant in planned):
             POLL_LAG.observe(now - min(planned))
-        poll = plan(calls, self.rows_per_second)
+        poll = plan(calls, self._reports.rows_per_second)
         if poll.window is not None:
             since, until = poll.window
             covered = [call.key for call in calls if since <= call.created <= until]
             await self._read_window(covered, now)
         singles = [by_key[key] for key in (*poll.singles, *alone)]
-        found = await self._side_by_side(self._fetch(row, now) for row in singles)
+        found = await side_by_side(self._fetch(row, now) for row in singles)
         await self._take([call for calls_found in found for call in calls_found], now)
 
     async def _read_window(self, covered: Sequence[str], now: float) -> None:
         start, end = self._window(covered)
         known, ids, freed = self.skew is not None, set[int](), self.freed
         try:
-            async for rows, some in self._report(start, end, at_once=True):
+            async for rows, some in self._read(start, end, at_once=True):
                 ids |= some
                 await self._take(rows, now)  # each end leaves a channel: it need not wait
         except errors.VoiceError as error:
@@ -277,7 +249,7 @@ class Tracker:
                 self._memory[key].next_poll = self.store.now() + interval(0)
             return
         if known:
-            self.rows_per_second = len(ids) / (end - start)
+            self._reports.rows_per_second = len(ids) / (end - start)
         rest = pause(len(ids), ended=self.freed - freed, took=self.store.now() - now)
         self.no_window_before = now + rest
         wanted = interval(self._youngest(covered, now))
@@ -316,48 +288,18 @@ class Tracker:
         memory.gone_since = None
         return [call]
 
-    async def _report(
-        self, start: float, end: float, *, at_once: bool = False
+    async def _read(
+        self, start: float, end: float, *, at_once: bool
     ) -> AsyncGenerator[tuple[list[CallState], set[int]], None]:
-        """Read a window of the report to its end; give what is worth reading, and every id.
-
-        `at_once` asks for several pages of a long one together: it then may miss a row that moves
-        from one page to another meanwhile. Raises a `VoiceError` of a request.
-        """
-        is_known = self._known()
-        expected = int(self.rows_per_second * (end - start) / PAGE) if at_once else 0
-        page, together = 0, min(max(expected // PAGES_IN_TURN, 1), AT_ONCE)
-        while page < MAX_PAGES:
-            rows: list[CallState] = []
-            ids: set[int] = set()
-
-            async def read(number: int, rows: list[CallState] = rows, ids: set[int] = ids) -> int:
-                left_out: list[int] = []
-
-                def known(call: int, status: Any, tags: Any) -> bool:
-                    yes = is_known is not None and is_known(call, status, tags)
-                    if yes:
-                        left_out.append(call)
-                    return yes
-
-                got = await self.client.call_states(
-                    datetime.fromtimestamp(start, UTC),
-                    datetime.fromtimestamp(end, UTC),
-                    posicao=number * PAGE,
-                    limite=PAGE,
-                    known=known,
-                )
-                rows.extend(got)
-                ids.update(left_out, (row.id for row in got))
-                return len(got) + len(left_out)
-
-            sizes = await self._side_by_side(read(page + index) for index in range(together))
+        """Read a window of the report and use what it shows; see `Reports.read`."""
+        async for rows, ids in self._reports.read(start, end, self._known(), at_once=at_once):
             await self._notice(rows)
             yield rows, ids
-            if min(sizes) < PAGE:
-                return
-            page += together
-        raise errors.TotalTimeout("the report has no end", operation="chamada relatorio")
+
+    async def _read_all(self, start: float, end: float) -> AsyncIterator[Sequence[CallState]]:
+        """Give the rows of a window, one page after the other."""
+        async for rows, _ in self._read(start, end, at_once=False):
+            yield rows
 
     def _known(self) -> Known | None:
         """Return what tells the rows of a report that need no reading; None: read them all.
@@ -367,7 +309,9 @@ class Tracker:
         """
         if len(self._done_with) > LOOKED_UP_MAX:
             self._done_with.clear()
-        if any(row.state == "posting" and self._is_overdue(row) for row in self._open.values()):
+        if any(
+            row.state == "posting" and self._lost.is_overdue(row) for row in self._open.values()
+        ):
             return None
         limited = self.rules.max_ring is not None or self.rules.max_duration is not None
         states = {row.api_id: row.state for row in self._open.values()}
@@ -453,23 +397,14 @@ class Tracker:
             if row is None:
                 strangers.append((key, call.id))
                 continue
-            self.newest_seen = max(self.newest_seen, row.posting_at or 0.0)
-            if row.state == "posting" and self._is_overdue(row):
+            self._lost.saw(row)
+            if row.state == "posting" and self._lost.is_overdue(row):
                 adopted.append(Placed(key=key, api_id=call.id))
         if adopted:
             for item in adopted:
                 _log.info("adopted", attempt=item.key, call=item.api_id)
             self.poster.hang_up_late(await placing.record(self.store, adopted))
         await self._look_up([item for item in strangers if item[0] not in self._looked_up])
-
-    def _is_overdue(self, row: OpenAttempt) -> bool:
-        """Whether the answer to a POST is lost, or so late that its call is taken from the report.
-
-        One that is on its way brings the same id.
-        """
-        if row.unsure_at is not None:
-            return True
-        return self.store.now() > max(row.send_by, row.posting_at + ANSWERED_WITHIN)
 
     async def _look_up(self, strangers: Sequence[tuple[str, int]]) -> None:
         """End calls whose attempt had been judged `not_placed`; look at each key once."""
@@ -493,7 +428,7 @@ class Tracker:
 
     async def _ask_to_end(self, rows: Sequence[OpenAttempt]) -> None:
         """Ask the API to end calls. Nothing is freed until a GET says `finalizada`."""
-        asked = await self._side_by_side(self._end(row) for row in rows)
+        asked = await side_by_side(self._end(row) for row in rows)
         done = [key for key in asked if key is not None]
         for key in done:
             self._memory[key].next_poll = self.store.now() + interval(0)
@@ -511,86 +446,3 @@ class Tracker:
             _log.warning("hang_up_failed", attempt=row.key, error=str(error))
             return None
         return row.key
-
-    async def _side_by_side(self, work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-        """Run requests with `AT_ONCE` of them under way at a time."""
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def one(item: Coroutine[Any, Any, T]) -> T:
-            async with gate:
-                return await item
-
-        return list(await asyncio.gather(*(one(item) for item in work)))
-
-    # Lost answers --------------------------------------------------------------------------------
-
-    def _readable_from(self, row: OpenAttempt) -> float:
-        """Return when it makes sense to look for this attempt in the report."""
-        over = row.send_by + self.rules.http_total
-        if row.unsure_at is not None:
-            over = min(over, row.unsure_at)
-        return max(over + FIRST_READ, row.next_read or 0.0)
-
-    async def _reconcile(self, posting: Sequence[OpenAttempt], now: float) -> None:
-        """Look for attempts whose answer is lost; give up those that are proven absent."""
-        due = [row for row in posting if self._readable_from(row) <= now]
-        if not due:
-            return
-        skew = self.skew or Skew(-UNKNOWN_SKEW, UNKNOWN_SKEW)
-        margin = KNOWN_SKEW_MARGIN if self.skew else 0.0
-        low, high = skew.least, skew.most
-        start = min(row.posting_at for row in due) + low - margin
-        end = max(row.send_by for row in due) + self.rules.http_total + high + margin
-        try:
-            until = max(end, now + high + margin)
-            seen = {
-                key_in(row.tags) async for rows, _ in self._report(start, until) for row in rows
-            }
-        except errors.VoiceError as error:
-            _log.warning("reconcile_failed", run=self.run_id, error=str(error))
-            await self._postpone(due, now, read=False)
-            overdue = [row.key for row in due if now > row.send_by + self._unreadable_after()]
-            await self._give_up(overdue, "unknown")
-            return
-        absent = [row for row in due if row.key not in seen]
-        proven = [row for row in absent if self._proven_absent(row, now)]
-        await self._postpone([row for row in absent if row not in proven], now, read=True)
-        await self._give_up(
-            [row.key for row in proven], "unknown" if self.rules.park else "not_placed"
-        )
-
-    def _unreadable_after(self) -> float:
-        return max(10 * self.rules.quiet, UNREADABLE)
-
-    def _quiet_over(self, row: OpenAttempt) -> float:
-        return row.send_by + self.rules.quiet
-
-    def _proven_absent(self, row: OpenAttempt, now: float) -> bool:
-        """Whether the report has been read often and late enough to say that no call was made."""
-        if now < self._quiet_over(row):
-            return False
-        reads = row.reads + 1
-        fresh = self.newest_seen > row.send_by
-        return reads >= MIN_READS and (fresh or now >= row.send_by + 3 * self.rules.quiet)
-
-    async def _postpone(self, rows: Sequence[OpenAttempt], now: float, *, read: bool) -> None:
-        """Set the next look: at growing intervals, and soon after `quiet` has passed."""
-        changes = []
-        for row in rows:
-            quiet_over = self._quiet_over(row)
-            waited = max(now - min(row.send_by, row.unsure_at or row.send_by), 0.0)
-            if now < quiet_over:
-                following = min(now + max(waited, 1.0), quiet_over)
-                reads = row.reads
-            else:
-                following = now + max(self.rules.quiet / 4, 0.5)
-                reads = row.reads + int(read)
-            changes.append((row.key, reads, following))
-        await tracking.mark_read(self.store, changes)
-
-    async def _give_up(self, keys: Sequence[str], as_state: str) -> None:
-        for key in keys:
-            _log.warning(as_state, attempt=key, run=self.run_id)
-        await tracking.give_up(
-            self.store, keys, as_state=as_state, from_state="posting", hold=self.rules.hold
-        )

@@ -17,9 +17,9 @@ from temporalio import activity
 from activities.dispatching import CHUNK_SECONDS, Job, Pacer
 from activities.messages import AdvanceInput, AdvanceResult
 from activities.metrics import count_settled
-from activities.plans import LONGEST_HORIZON, Plan, new_call
+from activities.plans import LONGEST_HORIZON, Plan, TrackRules, new_call
 from activities.posting import Poster
-from activities.tracking import Tracker, TrackRules
+from activities.tracking import Tracker
 from campaigns.attempts import Ended, Step
 from campaigns.numbers import may_be_dialed
 from store import placing, reserving, runs, sharing, tracking

@@ -34,6 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio.testing import ActivityEnvironment
 
 from activities.dialing import DialingActivities
+from activities.lost_answers import LostAnswers
 from activities.messages import AdvanceInput, AdvanceResult
 from activities.posting import Poster
 from activities.tracking import Tracker
@@ -447,14 +448,14 @@ def without_the_intent() -> Iterator[None]:
 def without_reconciling() -> Iterator[None]:
     """Take the search away: an answer that was lost counts as a call that was not made."""
 
-    async def guess(self: Tracker, posting: Any, _: float) -> int:
+    async def guess(self: LostAnswers, posting: Any, _: float, **how: Any) -> int:
         keys = [row.key for row in posting]
         return await tracking.give_up(
             self.store, keys, as_state="not_placed", from_state="posting", hold=0
         )
 
     with (
-        mock.patch.object(Tracker, "_reconcile", guess),
+        mock.patch.object(LostAnswers, "look_for", guess),
         mock.patch.object(Tracker, "_notice", mock.AsyncMock()),
     ):
         yield

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import worker
-from activities.tracking import Tracker
+from activities.lost_answers import LostAnswers
 from store import placing
 
 
@@ -82,14 +82,14 @@ def durable_intent() -> None:
 def reconcile() -> None:
     """Take a lost answer for a call that was not made, without reading the report."""
     _rewrite(
-        Tracker,
-        "_reconcile",
+        LostAnswers,
+        "look_for",
         (
-            "    skew = self.skew or",
+            "    low, high = ",
             (
-                '    await self._give_up([row.key for row in due], "not_placed")\n'
-                "    return len(due)\n"
-                "    skew = self.skew or"
+                '    await self._give_up([row.key for row in due], "not_placed", rules)\n'
+                "    return\n"
+                "    low, high = "
             ),
         ),
     )

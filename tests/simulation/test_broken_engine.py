@@ -16,7 +16,7 @@ from unittest import mock
 import pytest
 from sqlalchemy import update
 
-from activities.tracking import Tracker
+from activities.lost_answers import LostAnswers
 from store import placing, sharing
 from store.engine import Store
 from store.schema import attempts
@@ -75,7 +75,7 @@ def without_the_durable_intent() -> Iterator[None]:
 @contextmanager
 def deciding_too_early() -> Iterator[None]:
     """Take a call for not placed at the first report that does not show it."""
-    with mock.patch.object(Tracker, "_proven_absent", return_value=True):
+    with mock.patch.object(LostAnswers, "proven_absent", return_value=True):
         yield
 
 
