@@ -27,7 +27,7 @@ demo: .venv
 	@$(BIN)/discador demo
 
 test: .venv lint types
-	$(BIN)/pytest -n 3 --dist worksteal
+	$(BIN)/pytest -n 4 --dist worksteal
 
 # Campaigns in virtual time with crashes and faults at any step: many seeds, or one with its trace.
 SEEDS ?= 1000

@@ -41,8 +41,8 @@ def test_every_operation_of_the_api_is_there() -> None:
 
 
 def test_every_method_of_the_client_is_in_the_table() -> None:
-    """A method that reads one page stands behind the one that reads them all."""
-    public = {name.removeprefix("iter_") for name in vars_of(VoiceClient)}
+    """A method that reads one page, or less of each row, stands behind the one that reads all."""
+    public = {name.removeprefix("iter_") for name in vars_of(VoiceClient)} - {"call_states"}
     assert public == {operation.method.removeprefix("iter_") for operation in OPERATIONS}
 
 
