@@ -92,6 +92,7 @@ class Turn:
         self._store = owner.store
         self._poster = owner.poster
         self._posted = 0
+        self._filled = False
         self._next_slot = 0.0
         """When the run's next POST may leave, as far as this turn has seen."""
 
@@ -118,7 +119,7 @@ class Turn:
         steps, settled = self._request.steps, 0
         while True:
             plan = await self._owner.plan(self._request.run)
-            reservation = await self._reserve(plan, steps)
+            reservation = await self._reserve(plan, steps, horizon=plan.horizon)
             settled += reservation.settled
             if reservation.rules_version == plan.version:
                 break
@@ -127,7 +128,7 @@ class Turn:
         return plan, reservation
 
     async def _reserve(
-        self, plan: Plan, steps: Sequence[Step], *, more: bool = False
+        self, plan: Plan, steps: Sequence[Step], *, horizon: float, more: bool = False
     ) -> Reservation:
         definition = plan.definition
         return await reserving.settle_and_reserve(
@@ -142,7 +143,7 @@ class Turn:
             per_contact=definition.limits.per_contact.total,
             purpose=definition.purpose.value,
             priority=definition.pacing.priority,
-            horizon=plan.horizon,
+            horizon=horizon,
             most=self._poster.keeps_up_with(self._request.run, RESERVE_SECONDS),
             gate=plan.gate,
             starts_at=plan.starts_at,
@@ -160,11 +161,15 @@ class Turn:
             news = (self._poster.wrote, self._tracker.polled)
             if self._placing.done():
                 self._placing.result()
-                result = None if self._gathers() else await self._result()
-                if result is not None:
-                    return result
-                if self._may_take_more():
-                    self._placing = asyncio.create_task(self._take_more())
+                more = self._may_take_more()
+                last = not self._gathers()
+                if last and (self._filled or not more):
+                    result = await self._result()
+                    if result is not None:
+                        return result
+                if more:
+                    self._filled = last
+                    self._placing = asyncio.create_task(self._take_more(ahead=last))
             if activity.is_worker_shutdown():
                 return await self._changed(await runs.get_run(self._store, self._request.run))
             now = self._store.now()
@@ -180,7 +185,7 @@ class Turn:
         """Whether the turn goes on placing, and what ended so far need not be reported yet."""
         ended = self._tracker.freed - self._freed_before
         early = self._store.now() - self._started < GATHER
-        return early and ended < BATCH // 2 and self._is_due()
+        return early and ended < BATCH // 4 and self._is_due()
 
     def _is_due(self) -> bool:
         """Whether contacts wait for nothing but a channel or a slot."""
@@ -199,14 +204,18 @@ class Turn:
             return reservation.pace.next_slot <= self._store.now() + STATE_CHECK
         return self._tracker.freed > self._freed
 
-    async def _take_more(self) -> None:
-        """Reserve more contacts and place them, once those before them are nearly gone."""
-        run = self._request.run
-        await self._sleep_until(self._next_slot - CHUNK_SECONDS / 2)
-        await self._poster.room(run, self._chunk(self._reservation.pace) // 2)
+    async def _take_more(self, *, ahead: bool) -> None:
+        """Reserve more contacts and place them, once those before them are nearly gone.
+
+        `ahead` does not wait for that: what is claimed then leaves while the next turn begins.
+        """
+        if not ahead:
+            await self._sleep_until(self._next_slot - CHUNK_SECONDS / 2)
+            await self._poster.room(self._request.run, self._chunk(self._reservation.pace) // 2)
         self._freed = self._tracker.freed
-        self._reservation = await self._reserve(self._plan, (), more=True)
-        await self._place()
+        horizon = RESERVE_SECONDS if ahead else self._plan.horizon
+        self._reservation = await self._reserve(self._plan, (), horizon=horizon, more=True)
+        await self._place(ahead=ahead)
 
     def _chunk(self, pace: Pace) -> int:
         """Return how many attempts to claim together."""
@@ -300,7 +309,7 @@ class Turn:
 
     # Placing -------------------------------------------------------------------------------------
 
-    async def _place(self) -> None:
+    async def _place(self, *, ahead: bool = False) -> None:
         """Claim and send what was reserved, a moment of pacing at a time."""
         reservation = self._reservation
         pace, keys = reservation.pace, list(reservation.keys)
@@ -313,7 +322,7 @@ class Turn:
         while keys and next_slot < give_up_at:
             await self._sleep_until(next_slot - CHUNK_SECONDS / 2)
             size = self._chunk(reservation.pace)
-            await self._poster.room(self._request.run, size // 2)
+            await self._poster.room(self._request.run, 2 * size if ahead else size // 2)
             claims, pace = await self._claim(keys[:size])
             next_slot = claims[-1].slot if claims else pace.next_slot
             if claims:
