@@ -89,9 +89,9 @@ async def settle_and_reserve(
     the lane's share allows (`store.sharing`), and `most`, which is what the caller can send in that
     time.
     The same token returns the same attempts, as far as they are still to be posted, and none
-    besides, unless `more` are asked for: then those, and no others, are returned. Reserved rows of
-    older tokens of the lane are given back first. Only a `running` run reserves, from
-    `starts_at` on and until `ends_at`; who is still due then, or due only later, is `expired`.
+    besides, unless `more` are asked for: then those, and no others, are returned. Otherwise
+    reserved rows of older tokens of the lane are given back first. Only a `running` run reserves,
+    from `starts_at` on and until `ends_at`; who is still due then, or due only later, is `expired`.
     Its guards are looked at before, and may pause it or let it go on.
     `rules_version` is what the caller's rules are of; where the run has newer ones by now, nothing
     but settling is done, and the answer says so.
@@ -108,7 +108,8 @@ async def settle_and_reserve(
         await connection.execute(
             update(lanes).where(lanes.c.run_id == run_id, lanes.c.lane == lane).values(seen_at=now)
         )
-        await give_back(store, connection, run_id, lane, token=token, now=now)
+        if not more:  # one who has slept may ask, and what its successor holds is not its to give
+            await give_back(store, connection, run_id, lane, token=token, now=now)
         await sweep(store, connection, run.account_id, now)
         current = rules_version is None or rules_version == run.rules_version
         if current and await guards.review(store, connection, run_id, run, watch=watch, now=now):

@@ -49,6 +49,18 @@ async def test_a_turn_may_ask_for_more_under_its_token(scene: Opens) -> None:
     assert len(await run.attempts()) == 6
 
 
+async def test_a_turn_that_asks_for_more_takes_nothing_from_its_successor(scene: Opens) -> None:
+    """A worker that has slept through the end of its turn asks in vain, or for others."""
+    run = await scene(rows=people(6))
+    await run.reserve("old", channels=2)
+    new = await run.reserve("new", channels=4)
+    more = await run.reserve("old", channels=6, more=True)
+    kept = await run.attempts()
+    assert {kept[key].state for key in new.keys} == {"reserved"}
+    assert not set(more.keys) & set(new.keys)
+    assert len(await run.claim("new", new.keys)) == 4
+
+
 async def test_reserved_attempts_of_older_tokens_are_given_back_first(scene: Opens) -> None:
     """A turn that died leaves its contacts due, at once and under new keys."""
     run = await scene(rows=people(3))
