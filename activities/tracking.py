@@ -88,6 +88,7 @@ class Tracker:
     """Calls whose end this process has written down: each has left a channel."""
     _memory: dict[str, _Memory] = field(default_factory=dict)
     _open: dict[str, OpenAttempt] = field(default_factory=dict)
+    _by_id: dict[int, OpenAttempt] = field(default_factory=dict)
     _looked_up: set[str] = field(default_factory=set)
     _done_with: set[int] = field(default_factory=set)
     """Calls of which the report has nothing new to say: ended, or another lane's."""
@@ -149,6 +150,7 @@ class Tracker:
         now = self.store.now()
         rows = await tracking.open_attempts(self.store, self.run_id, self.lane)
         self._open = {row.key: row for row in rows}
+        self._by_id = {row.api_id: row for row in rows if row.api_id is not None}
         placed = [row for row in rows if row.state == "placed"]
         posting = [row for row in rows if row.state == "posting"]
         known = {row.key for row in placed}
@@ -167,11 +169,11 @@ class Tracker:
 
     def hint(self, api_id: int) -> bool:
         """Take it that a call is worth asking about now; return whether it is one of this lane."""
-        for row in self._open.values():
-            if row.api_id == api_id and row.key in self._memory:
-                self._memory[row.key].next_poll = self.store.now()
-                return True
-        return False
+        row = self._by_id.get(api_id)
+        if row is None or row.key not in self._memory:
+            return False
+        self._memory[row.key].next_poll = self.store.now()
+        return True
 
     def _next(self, posting: Sequence[OpenAttempt]) -> float:
         now = self.store.now()
@@ -314,13 +316,13 @@ class Tracker:
         ):
             return None
         limited = self.rules.max_ring is not None or self.rules.max_duration is not None
-        states = {row.api_id: row.state for row in self._open.values()}
+        by_id = self._by_id
         goes_on = None if limited or self.skew is None else "placed"
 
         def known(call: int, status: Any, tags: Any) -> bool:
-            state = states.get(call)
-            if state is not None:
-                return status == "curso" and state == goes_on
+            row = by_id.get(call)
+            if row is not None:
+                return status == "curso" and row.state == goes_on
             if call in self._done_with:
                 return True
             key = key_in(tags) if isinstance(tags, str) else None
@@ -333,10 +335,9 @@ class Tracker:
 
     async def _take(self, calls: Sequence[Chamada | CallState], now: float) -> None:
         """Write down what ended; remember the rest."""
-        by_id = {row.api_id: row for row in self._open.values() if row.api_id is not None}
         ended: list[EndedCall] = []
         for call in calls:
-            row = by_id.get(call.id)
+            row = self._by_id.get(call.id)
             if row is None or row.state != "placed" or row.key not in self._memory:
                 continue
             memory = self._memory[row.key]

@@ -75,11 +75,11 @@ def dados(answer: Answer, *, operation: str, token: str) -> Any:
     except ValueError:
         envelope = None
     known = isinstance(envelope, dict)
-    if known and status == HTTPStatus.OK and envelope.get("sucesso") is True:
+    sucesso = _sucesso(envelope.get("sucesso")) if known else None
+    if sucesso is True and status == HTTPStatus.OK:
         return envelope.get("dados")
     motivo = _motivo(envelope.get("motivo")) if known else None
     mensagem = _mensagem(envelope.get("mensagem"), token) if known else ""
-    sucesso = _sucesso(envelope.get("sucesso")) if known else None
 
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         raise errors.RateLimited(
@@ -105,13 +105,11 @@ def dados(answer: Answer, *, operation: str, token: str) -> Any:
             mensagem=mensagem,
             retry_after=retry_after(answer.headers.get("retry-after")),
         )
-    if sucesso is not True or status != HTTPStatus.OK:
-        raise errors.Undecodable(
-            "the answer is not one of the Voice API; is the address right?",
-            operation=operation,
-            status=status,
-        )
-    return envelope.get("dados")
+    raise errors.Undecodable(
+        "the answer is not one of the Voice API; is the address right?",
+        operation=operation,
+        status=status,
+    )
 
 
 def retry_after(text: str | None) -> float | None:
