@@ -1,4 +1,4 @@
-"""What all tests share: a PostgreSQL, started once, where a test asks for one.
+"""What all tests share: a migrated store to copy, and a PostgreSQL where a test asks for one.
 
 `DISCADOR_TEST_POSTGRESQL` names another server to use, on which databases may be created:
 `postgresql://user@host/postgres`.
@@ -10,6 +10,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]  # it has no types
 import pytest
@@ -18,6 +19,7 @@ from sqlalchemy import make_url
 
 from store.engine import open_store
 from tests.store.server import shared
+from tests.templates import migrated
 
 settings.register_profile("untimed", deadline=None)  # a loaded machine is not a failure
 settings.load_profile("untimed")
@@ -32,13 +34,19 @@ LONGEST = (
     "tests/workflows/test_store_trouble.py",
     "tests/activities/test_place_stateful.py",
 )
-"""Tests that take long: last, they would leave one of two processes without work."""
+"""Tests that take long: last, they would leave the other processes without work."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest; the order is otherwise as random as it was."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make one migrated SQLite store, of which tests take copies."""
+    return migrated(tmp_path_factory.mktemp("template") / "store.db")
 
 
 def _on_server(url: str, statement: str) -> None:

@@ -13,7 +13,8 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from tests.simulation.running import Verdict, simulate, template
+from tests.simulation.running import Verdict, simulate
+from tests.templates import migrated
 
 SHARE = 20
 """Seeds that a process takes at a time."""
@@ -37,7 +38,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        empty = template(Path(folder) / "empty.db")
+        empty = migrated(Path(folder) / "empty.db")
         if asked.seed is not None:
             verdict = simulate(asked.seed, empty)
             print(verdict.explain(lines=2_000))

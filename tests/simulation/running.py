@@ -21,7 +21,6 @@ from activities.messages import CloseInput
 from activities.running import RunActivities
 from campaigns.policy import dialing_rules
 from store import importing, runs, suppressing
-from store.engine import open_store
 from tests.simulation.database import Database, SimulatedStore
 from tests.simulation.judge import Evidence, judge
 from tests.simulation.loop import OWNER, START, Loop, clock
@@ -59,17 +58,6 @@ class Verdict:
                 f"replay it: make simulate SEED={self.seed}",
             ]
         )
-
-
-def template(path: Path) -> Path:
-    """Make a migrated, empty store, of which every simulation gets a copy."""
-
-    async def migrate() -> None:
-        async with open_store(f"sqlite:///{path}"):
-            pass
-
-    asyncio.run(migrate())
-    return path
 
 
 class Simulation:

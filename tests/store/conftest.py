@@ -5,7 +5,6 @@ A test that asks for `store` or `store_url` runs on SQLite and on PostgreSQL.
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -24,19 +23,6 @@ def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make one migrated file, of which every test gets a copy."""
-    path = tmp_path_factory.mktemp("template") / "store.db"
-
-    async def migrated() -> None:
-        async with open_store(f"sqlite:///{path}"):
-            pass
-
-    asyncio.run(migrated())
-    return path
-
-
 @pytest.fixture
 def empty_url(request: pytest.FixtureRequest, backend: str, tmp_path: Path) -> str:
     """Give the address of a database without a schema."""
@@ -51,7 +37,7 @@ def store_url(request: pytest.FixtureRequest, backend: str, tmp_path: Path) -> s
     if backend == "postgresql":
         return str(request.getfixturevalue("postgresql_url"))
     path = tmp_path / "store.db"
-    shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+    shutil.copyfile(request.getfixturevalue("template"), path)
     return f"sqlite:///{path}"
 
 

@@ -10,7 +10,6 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from store.engine import open_store
 from tests.workflows import stage as stages
 from tests.workflows.stage import TEMPORAL, TIMERS, Stage, open_stage
 from workflows.environment import DATA_CONVERTER
@@ -33,16 +32,9 @@ def temporal() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Make one migrated store, of which every stage gets a copy."""
-    path = tmp_path_factory.mktemp("template") / "store.db"
-
-    async def migrate() -> None:
-        async with open_store(f"sqlite:///{path}"):
-            pass
-
-    asyncio.run(migrate())
-    stages.MIGRATED.append(path)
+def copied(template: Path) -> None:
+    """Let every stage have a copy of a migrated store."""
+    stages.MIGRATED.append(template)
 
 
 @pytest.fixture
