@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-from activities.refusals import InvalidCampaignError, InvalidListError, StartRefusedError
+from activities.lists import list_rows
+from activities.refusals import InvalidCampaignError
 from activities.requirements import Say, require_registries, take_in_lists
-from campaigns.contacts import ContactRow, ListError, Note, RejectedRow, read_contacts
 from campaigns.definition import Campaign
-from campaigns.period import Period
+from campaigns.rows import Item
 from campaigns.tables import nobody_in
 from store import importing, reporting
 from store.engine import Store
 from store.importing import Imported
 
-Item = ContactRow | RejectedRow | Note
 ROWS_TOLD = 8
 
 _ID_LETTERS = "bcdfghjkmnpqrstvwxz"
@@ -43,27 +41,6 @@ def scheduled_run_id(campaign: str, firing: str) -> str:
     """Derive the id of the run that one firing of a schedule starts, however often it is tried."""
     digest = hashlib.sha256(f"{campaign}\n{firing}".encode()).digest()
     return run_id_of(int.from_bytes(digest, "big"))
-
-
-def list_rows(campaign: Campaign, path: Path) -> Iterator[Item]:
-    """Read the campaign's list, row by row. Raises `InvalidListError` for the whole list."""
-    try:
-        yield from read_contacts(campaign, path.parent)
-    except ListError as error:
-        raise InvalidListError(campaign.dial_list.file, error) from None
-
-
-def refuse_if_over(campaign: Campaign, now: float) -> None:
-    """Raise `StartRefusedError` where the campaign's own end has passed: nobody could be called."""
-    ends_at = Period.of(campaign.schedule).ends_at
-    if ends_at is None or ends_at > datetime.fromtimestamp(now, UTC):
-        return
-    assert campaign.schedule is not None
-    said = f"ended at {campaign.schedule.end_at:%Y-%m-%d %H:%M} (schedule.end_at)"
-    raise StartRefusedError(
-        f"{campaign.campaign} {said}, so nobody may be called. Nothing was started.",
-        safe=f"the campaign {said}",
-    )
 
 
 async def fill_run(

@@ -8,7 +8,8 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.intake import fill_run, refuse_if_over, scheduled_run_id
+from activities.intake import fill_run, scheduled_run_id
+from activities.lists import refuse_if_over
 from activities.messages import BeginScheduledInput, BeginScheduledResult
 from activities.refusals import InvalidFileError, StartRefusedError
 from activities.settings import ACCOUNT

@@ -11,7 +11,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -22,7 +22,9 @@ from pydantic import (
     SecretStr,
     ValidationError,
 )
-from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
+
+if TYPE_CHECKING:
+    from temporalio.envconfig import ClientConnectConfig
 
 DEFAULT_BASE_URL = "https://voice-api.zenvia.com"
 ACCOUNT = "default"
@@ -66,6 +68,12 @@ def _store_url(value: str) -> str:
 def sqlite_url(path: Path) -> str:
     """Name a SQLite file as a store; absolute, so that it means the same to every process."""
     return f"sqlite:///{path.absolute()}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file that a store is, or None for one that is no file."""
+    scheme, _, rest = url.partition(":///")
+    return Path(rest.partition("?")[0]) if scheme == "sqlite" else None
 
 
 def _header_value(value: SecretStr) -> SecretStr:
@@ -168,6 +176,10 @@ def load_temporal(environ: Mapping[str, str] | None = None) -> ClientConnectConf
     config_file = given.get("TEMPORAL_CONFIG_FILE")
     if config_file and not Path(config_file).exists():
         raise SettingsError(f"TEMPORAL_CONFIG_FILE names a file that does not exist: {config_file}")
+    if not _may_be_configured(given):
+        return None
+    from temporalio.envconfig import ClientConfigProfile  # noqa: PLC0415 - 0.2 s, for nothing
+
     try:
         profile = ClientConfigProfile.load(override_env_vars=given)
     except (RuntimeError, ValueError, OSError) as error:
@@ -177,3 +189,18 @@ def load_temporal(environ: Mapping[str, str] | None = None) -> ClientConnectConf
     if not profile.address:
         return None
     return profile.to_client_connect_config()
+
+
+def _may_be_configured(given: Mapping[str, str]) -> bool:
+    """Whether Temporal's library, which takes its time to load, would find anything at all.
+
+    A file is looked for wherever any system keeps it; which one counts is the library's to say.
+    """
+    if any(name.startswith("TEMPORAL_") for name in given):
+        return True
+    home = Path.home()
+    folders = [home / ".config", home / "Library" / "Application Support"]
+    folders += [
+        Path(os.environ[name]) for name in ("XDG_CONFIG_HOME", "APPDATA") if name in os.environ
+    ]
+    return any((folder / "temporalio" / "temporal.toml").exists() for folder in folders)

@@ -23,7 +23,7 @@ from benchmarks.contender import Events, Running
 from benchmarks.load import RAMAL, Load, write_list
 from benchmarks.stage import TOKEN, BenchmarkError, Stage, start_in, until_said
 from benchmarks.temporal_server import temporal_server
-from console import engine
+from console import carrying, engine
 from console.embedded import free_port
 from store import runs
 from workflows.environment import DATA_CONVERTER
@@ -95,7 +95,7 @@ class Engine:
                 client = await Client.connect(server.address, data_converter=DATA_CONVERTER)
                 async with engine.opened(sqlite_url(store_file(stage.home))) as store:
                     run = await runs.get_run(store, imported["run"])
-                    await engine.begin_dialing(store, client, run, QUEUE)
+                    await carrying.begin_dialing(store, client, run, QUEUE)
 
                 async def events() -> Events:
                     return Events(await history_events(client))

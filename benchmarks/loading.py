@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from activities.settings import sqlite_url
-from console import engine
+from console import definitions, engine
 from store.importing import Imported
 
 TELL_EVERY = 2.0
@@ -24,7 +24,7 @@ TELL_EVERY = 2.0
 
 async def load(file: Path, database: Path) -> dict[str, object]:
     """Import the list of the campaign in `file`; return the run and the figures."""
-    campaign = engine.load_definition(file, loopback=True).campaign
+    campaign = definitions.load_definition(file, loopback=True).campaign
     assert campaign is not None
     told = time.monotonic()
 

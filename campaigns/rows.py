@@ -45,4 +45,19 @@ class Note(Frozen):
     message: str
 
 
+class RowNote(Frozen):
+    """A row of a list that was rejected, or (`kept`) taken with a remark.
+
+    `source` names the list where it was added to the run, and is empty for the campaign's own.
+    """
+
+    line: int
+    external_id: str | None
+    column: str | None
+    reason: str
+    message: str
+    kept: bool
+    source: str = ""
+
+
 Item = ContactRow | RejectedRow | Note

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from datetime import UTC, datetime
@@ -16,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from campaigns.amending import Changed, changes
-from console import engine
+from console import definitions, engine
 from console.failures import CommandError
 from console.interrupt import run_interruptible
 from console.progress import local_time, screen
-from console.steering import Known, choose, known_runs
+from console.steering import Known, choose, known_runs, wake
 from console.target import Target, find_target
 from store import amending
 
@@ -77,7 +76,7 @@ async def _update(
         versions = await amending.versions(one.store, one.run.id)
         running = versions[-1]
         loopback = running.definition.calling_hours == "always" or target.settings.loopback
-        wanted = engine.load_amended(file, running.definition, loopback=loopback)
+        wanted = definitions.load_amended(file, running.definition, loopback=loopback)
         changed = changes(running.definition, wanted)
         version = running.version
         if changed and not dry_run:
@@ -97,7 +96,14 @@ async def _update(
     else:
         _tell(console, one, changed, version, dry_run=dry_run)
     if changed and not dry_run:
-        await _wake(console, target, one, quiet=as_json)
+        told = await wake(target, one.run)
+        if not told and not as_json:
+            console.print(
+                "It is in the store and binds every worker; a lane that waits sees it later, "
+                "because Temporal does not answer.",
+                soft_wrap=True,
+                highlight=False,
+            )
 
 
 def _tell(
@@ -119,24 +125,6 @@ def _lines(changed: tuple[Changed, ...]) -> list[str]:
         f" -> {_UNSET if item.after is None else item.after}"
         for item in changed
     ]
-
-
-async def _wake(console: Console, target: Target, one: Known, *, quiet: bool) -> None:
-    """Let lanes that wait look at the store now; with Temporal away they do so by themselves."""
-    if target.temporal is None:
-        return
-    try:
-        async with asyncio.timeout(engine.UPDATE_SECONDS):
-            client = await engine.connect(target.temporal)
-            await engine.wake_lanes(client, one.run)
-    except (TimeoutError, CommandError):
-        if not quiet:
-            console.print(
-                "It is in the store and binds every worker; a lane that waits sees it later, "
-                "because Temporal does not answer.",
-                soft_wrap=True,
-                highlight=False,
-            )
 
 
 async def _history(console: Console, target: Target, name: str, *, as_json: bool) -> None:

@@ -129,7 +129,8 @@ def demo(*, seed: Seed = 1, speed: Speed = 60.0, json_path: JsonPath = None) -> 
 
     Nothing is dialed for real, and nothing is left behind.
     """
-    from console.running import Farewell, Terminal, demo
+    from console.progress import Terminal
+    from console.running import Farewell, demo
 
     farewell = Farewell()
     example = Path(campaigns.__path__[0]) / "examples" / "cobranca.yaml"
@@ -152,7 +153,8 @@ def run(
 
     Without a configured Temporal it brings its own. Interrupted, the same command goes on.
     """
-    from console.running import Farewell, RunOrder, Terminal, run
+    from console.progress import Terminal
+    from console.running import Farewell, RunOrder, run
 
     farewell, target = Farewell(), _target()
     order = RunOrder(file, _sandbox(seed, speed) if sandbox else None, json_path)
@@ -162,7 +164,8 @@ def run(
 @app.command("start")
 def start(file: File) -> None:
     """Start a campaign, print its run id, and return."""
-    from console.running import Farewell, Terminal, start
+    from console.progress import Terminal
+    from console.running import Farewell, start
 
     target = _target()
     run_interruptible(lambda: start(Terminal(), target, file), Farewell())
@@ -264,7 +267,7 @@ def validate(
     ] = "text",
 ) -> int:
     """Check a campaign and its list, and tell every problem. Nothing is dialed or stored."""
-    from console.running import Terminal
+    from console.progress import Terminal
     from console.validating import validate
 
     loopback = sandbox or _target().settings.loopback
@@ -280,7 +283,8 @@ def up(
     ui: Annotated[bool, typer.Option("--ui", help="Serve Temporal's own pages too.")] = False,
 ) -> None:
     """Keep Temporal and the worker running in this directory; started again, they go on."""
-    from console.running import Farewell, Terminal, up
+    from console.progress import Terminal
+    from console.running import Farewell, up
 
     terminal, target = Terminal(), _target()
     options = _sandbox(seed, speed) if sandbox else None
@@ -301,7 +305,7 @@ def worker(
     """Work for the configured Temporal until SIGTERM; the same as `python worker.py`."""
     if not check:
         _become("worker")
-    from console.steering import check_worker
+    from console.health import check_worker
 
     target = _target()
     _steer(lambda console: check_worker(console, target))

@@ -19,7 +19,7 @@ from campaigns.definition import Campaign
 from campaigns.rows import ContactRow, Item
 from campaigns.scalars import counted
 from campaigns.tables import BrokenRow, ListError, require_columns, tidy
-from console import engine
+from console import definitions
 from console.failures import CommandError, InvalidDefinitionError
 from console.interrupt import run_interruptible
 from console.progress import screen
@@ -87,11 +87,11 @@ async def _add(console: Console, target: Target, name: str, file: Path, *, as_js
         campaign = definition.model_copy(update={"dial_list": own})
         codes = {
             number.e164[3:5]
-            for row in engine.list_rows(campaign, file)
+            for row in definitions.list_rows(campaign, file)
             if isinstance(row, ContactRow)
             for number in row.numbers
         }
-        with engine.telling_refusals():
+        with definitions.telling_refusals():
             await require_registries_of(one.store, ACCOUNT, codes, campaign)
 
         def tell(done: Imported) -> None:
@@ -111,7 +111,7 @@ async def _add(console: Console, target: Target, name: str, file: Path, *, as_js
             )
         except RunError as error:
             raise CommandError(f"{str(error).capitalize()}.") from None
-        await wake(target, one)
+        await wake(target, one.run)
     if as_json:
         sys.stdout.write(
             json.dumps({"run": one.run.id, "added": added.total, "rejected": added.rejected}) + "\n"
@@ -127,7 +127,7 @@ async def _add(console: Console, target: Target, name: str, file: Path, *, as_js
 
 def _rows(campaign: Campaign, file: Path) -> Iterator[Item]:
     """Read the list; without a column of ids a row is known by this list and its line."""
-    for row in engine.list_rows(campaign, file):
+    for row in definitions.list_rows(campaign, file):
         if isinstance(row, ContactRow) and campaign.dial_list.id is None:
             yield row.model_copy(update={"external_id": f"{file.name}:{row.line}"})
         else:
@@ -152,7 +152,7 @@ async def _withdraw(
             found = await roster.withdraw(one.store, one.run.id, ids)
         except RunError as error:
             raise CommandError(f"{str(error).capitalize()}.") from None
-        await wake(target, one)
+        await wake(target, one.run)
     if as_json:
         sys.stdout.write(json.dumps({"run": one.run.id, **found.model_dump(mode="json")}) + "\n")
         return

@@ -1,54 +1,33 @@
-"""The seam between the command line and the core: all that the console asks of it, in one place."""
+"""The seam between the command line and the store: all that the console asks of it, in one place.
+
+Campaign files are read in `definitions`, what carries a run is asked in `carrying`.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import (
-    Client,
-    WorkflowExecutionStatus,
-    WorkflowFailureError,
-    WorkflowUpdateFailedError,
-)
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.envconfig import ClientConnectConfig
-from temporalio.service import RPCError, RPCStatusCode
-
 from activities import intake
-from activities.intake import Item, run_id_of
-from activities.refusals import InvalidCampaignError, StartRefusedError
+from activities.intake import run_id_of
 from activities.settings import ACCOUNT
-from campaigns.contacts import ContactRow, Note, RejectedRow
 from campaigns.definition import Campaign
-from campaigns.loader import Checked, check
-from console.failures import CommandError, InvalidDefinitionError
+from campaigns.rows import Item, RowNote
+from console.definitions import telling_refusals
+from console.failures import CommandError
 from console.rejected import RejectedRows, noting
 from store import amending, guard_views, reporting, runs
 from store.engine import Store, StoreError, open_store
 from store.guard_views import GuardView
 from store.importing import Imported, ListChangedError
-from store.reporting import Progress, Report, RowNote
+from store.reporting import Progress, Report
 from store.runs import Run, RunError
 from store.schema import accounts
 from store.upsert import insert_ignore
-from workflows.campaign import CampaignWorkflow
-from workflows.lane import LaneWorkflow
-from workflows.messages import CampaignInput, PauseRequest, ResumeRequest, StopRequest, Wake
-from workflows.names import campaign_id, lane_id
-
-CONNECT_SECONDS = 10.0
-UPDATE_SECONDS = 5.0
-ROWS_TOLD = 8
 
 Change = Literal["pause", "resume", "stop"]
 
@@ -58,82 +37,12 @@ def new_run_id() -> str:
     return run_id_of(secrets.randbits(64))
 
 
-def check_definition(path: Path, *, loopback: bool) -> Checked:
-    """Read a campaign file and give everything that is wrong with it."""
-    return check(path, loopback=loopback)
-
-
-def load_definition(path: Path, *, loopback: bool) -> Checked:
-    """Read a campaign file; raises `InvalidDefinitionError` with all problems where it has any."""
-    checked = check_definition(path, loopback=loopback)
-    if checked.campaign is None:
-        raise InvalidDefinitionError("\n".join(problem.render() for problem in checked.errors))
-    return checked
-
-
-def load_amended(path: Path, running: Campaign, *, loopback: bool) -> Campaign:
-    """Read the file that is to change a running campaign.
-
-    Raises `InvalidDefinitionError` with all problems, also those of changing what may not change.
-    """
-    checked = check(path, loopback=loopback, running=running)
-    if checked.campaign is None:
-        raise InvalidDefinitionError("\n".join(problem.render() for problem in checked.errors))
-    return checked.campaign
-
-
 async def amend(store: Store, run_id: str, definition: Campaign, *, known_version: int) -> int:
     """Let a run go on by another definition. Raises `CommandError` where it cannot any more."""
     try:
         return await amending.amend(store, run_id, definition, known_version=known_version)
     except RunError as error:
         raise CommandError(_sentence(str(error))) from None
-
-
-async def wake_lanes(client: Client, run: Run) -> None:
-    """Let every lane of a run look at the store now; one that has finished needs nothing."""
-    for lane in range(run.lanes):
-        handle = client.get_workflow_handle(lane_id(run.campaign, run.id, lane))
-        try:
-            await handle.signal(LaneWorkflow.wake, Wake())
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:
-                raise CommandError(error.message) from None
-
-
-def list_rows(campaign: Campaign, path: Path) -> Iterator[ContactRow | RejectedRow | Note]:
-    """Read the campaign's list, row by row. Raises `InvalidDefinitionError` for the whole list."""
-    with telling_refusals():
-        yield from intake.list_rows(campaign, path)
-
-
-def refuse_if_over(campaign: Campaign) -> None:
-    """Raise `CommandError` for a campaign whose own end has passed."""
-    with telling_refusals():
-        intake.refuse_if_over(campaign, time.time())
-
-
-@contextmanager
-def telling_refusals() -> Iterator[None]:
-    """Tell why a campaign may not start as the command line does."""
-    try:
-        yield
-    except InvalidCampaignError as error:
-        raise InvalidDefinitionError(str(error)) from None
-    except StartRefusedError as error:
-        raise CommandError(str(error)) from None
-
-
-def row_note(row: RejectedRow | Note) -> RowNote:
-    """Describe a row that was rejected or remarked on, as the store would."""
-    return RowNote(
-        line=row.line,
-        external_id=row.external_id if isinstance(row, RejectedRow) else None,
-        column=row.column,
-        reason=row.reason,
-        message=row.message,
-        kept=isinstance(row, Note),
-    )
 
 
 @asynccontextmanager
@@ -150,50 +59,6 @@ async def opened(url: str) -> AsyncIterator[Store]:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-async def connect(config: ClientConnectConfig) -> Client:
-    """Connect to Temporal and see that it answers; raises `CommandError` when it does not."""
-    address = config.get("target_host", "")
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            client = await Client.connect(**config, data_converter=pydantic_data_converter)
-            await client.count_workflows()
-    except TimeoutError:
-        reason = f"no answer within {CONNECT_SECONDS:.0f} seconds"
-    except RPCError as error:
-        reason = error.message
-    except RuntimeError as error:
-        reason = str(error).removeprefix("Failed client connect: ").partition("\n")[0]
-    else:
-        return client
-    raise CommandError(f"Temporal does not answer at {address}: {reason}. Nothing was started.")
-
-
-async def worker_takes_work(client: Client, queue: str, *, host: str | None = None) -> bool:
-    """Whether a worker, on this host where one is named, asks this queue for workflow tasks."""
-    try:
-        answer = await client.workflow_service.describe_task_queue(
-            DescribeTaskQueueRequest(
-                namespace=client.namespace,
-                task_queue=TaskQueue(name=queue),
-                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-            )
-        )
-    except RPCError:
-        return False
-    return any(host is None or one.identity.endswith(f"@{host}") for one in answer.pollers)
-
-
-async def worker_takes(client: Client, run: Run, queue: str) -> bool:
-    """Whether a worker asks for the work of a run: of its workflow's queue, else of this one.
-
-    Temporal remembers a worker that was killed for up to five minutes.
-    """
-    with suppress(RPCError):
-        handle = client.get_workflow_handle(campaign_id(run.campaign, run.id))
-        queue = (await handle.describe()).task_queue
-    return await worker_takes_work(client, queue)
 
 
 async def runs_of(store: Store) -> list[Run]:
@@ -298,34 +163,6 @@ async def import_list(
     return await read_into(run_id, go_on=False)
 
 
-async def begin_dialing(store: Store, client: Client, run: Run, queue: str) -> None:
-    """Let an imported run dial. Should Temporal fail now, the run is given up and says so."""
-    await runs.mark_ready(store, run.id)
-    try:
-        await carry(client, run, queue)
-    except (RPCError, RuntimeError) as error:
-        await runs.abandon(store, run.id, "Temporal did not take it")
-        raise CommandError(
-            f"Temporal did not take the campaign: {error}. Nobody was called."
-        ) from None
-
-
-async def carry(client: Client, run: Run, queue: str) -> None:
-    """See to it that a workflow carries this open run. Twice is the same as once.
-
-    The store is the authority: a run whose workflow was lost goes on under a new one, and no
-    attempt that was made is made again.
-    """
-    await client.start_workflow(
-        CampaignWorkflow.run,
-        CampaignInput(run=run.id),
-        id=campaign_id(run.campaign, run.id),
-        task_queue=queue,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-    )
-
-
 async def write_change(store: Store, run_id: str, change: Change, *, hang_up: bool) -> Run:
     """Write a pause, resume or stop to the store, which binds every worker at once."""
     if change == "pause":
@@ -333,65 +170,3 @@ async def write_change(store: Store, run_id: str, change: Change, *, hang_up: bo
     if change == "resume":
         return await runs.resume(store, run_id)
     return await runs.stop(store, run_id, "stopped by hand", hang_up=hang_up)
-
-
-async def tell_workflow(client: Client, run: Run, change: Change, *, hang_up: bool) -> None:
-    """Tell the run's workflow of a change that the store already holds.
-
-    Raises `CommandError` when it cannot be told; the change holds all the same.
-    """
-    handle = client.get_workflow_handle_for(CampaignWorkflow.run, campaign_id(run.campaign, run.id))
-    try:
-        if change == "pause":
-            await handle.execute_update(CampaignWorkflow.pause, PauseRequest(reason=run.reason))
-        elif change == "resume":
-            await handle.execute_update(CampaignWorkflow.resume, ResumeRequest())
-        else:
-            await handle.execute_update(
-                CampaignWorkflow.stop, StopRequest(reason=run.reason, hang_up=hang_up)
-            )
-    except WorkflowUpdateFailedError as error:
-        raise CommandError(str(error.cause)) from None
-    except RPCError as error:
-        raise CommandError(error.message) from None
-
-
-async def stalled_because(client: Client, run: Run) -> str | None:
-    """Return the newest failure of what carries the run and is being tried again, or None."""
-    ids = [campaign_id(run.campaign, run.id)]
-    ids += [lane_id(run.campaign, run.id, lane) for lane in range(run.lanes)]
-    for workflow_id in ids:
-        try:
-            described = await client.get_workflow_handle(workflow_id).describe()
-        except RPCError:
-            continue
-        for pending in described.raw_description.pending_activities:
-            if pending.attempt > 1 and pending.last_failure.message:
-                name = pending.activity_type.name
-                return f"{name} fails (attempt {pending.attempt}): {pending.last_failure.message}"
-    return None
-
-
-async def workflow_trouble(client: Client, store: Store, run_id: str) -> str | None:
-    """Say why an open run's workflow does not carry it any more, or None while it does."""
-    run = await runs.get_run(store, run_id)
-    handle = client.get_workflow_handle(campaign_id(run.campaign, run.id))
-    try:
-        status = (await handle.describe()).status
-        if status == WorkflowExecutionStatus.RUNNING:
-            return None
-        # It writes the end of the run before its own, so now the run must have ended.
-        if not (await runs.get_run(store, run_id)).is_open:
-            return None
-        await handle.result()
-        reason = "it ended without closing the run"
-    except WorkflowFailureError as error:
-        cause = error.cause
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        reason = str(cause)
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            return None  # Temporal does not answer just now; it is asked again
-        reason = "Temporal does not know it"
-    return f"The workflow of run {run_id} has failed while the run is open: {reason}"

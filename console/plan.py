@@ -19,7 +19,7 @@ from activities.requirements import describe_unmet
 from campaigns.clocks import packaged_zone
 from campaigns.forecast import PRICE_FIXO, PRICE_MOVEL, Prices
 from campaigns.scalars import counted
-from console import engine
+from console import definitions, engine
 from console.failures import CommandError, InvalidDefinitionError
 from console.interrupt import run_interruptible
 from console.planning import Plan, make_plan
@@ -63,7 +63,7 @@ def _command(
     """
     target = find_target()
     instant = _instant(at)
-    checked = engine.load_definition(file, loopback=sandbox or target.settings.loopback)
+    checked = definitions.load_definition(file, loopback=sandbox or target.settings.loopback)
     campaign = checked.campaign
     assert campaign is not None
     url = target.store_to_read(sandbox=sandbox)

@@ -30,7 +30,7 @@ from campaigns.scalars import Frozen, counted
 from campaigns.seen import Seen
 from campaigns.tables import ListError, nobody_in
 from campaigns.verdict import Reason
-from console import engine
+from console import definitions
 from console.failures import InvalidDefinitionError
 from console.rejected import RejectedRows, noting
 from store import reporting, suppressing
@@ -229,7 +229,7 @@ async def _read(
 ) -> _Survey:
     survey, own = _Survey(), _own_lists(campaign, path.parent, at)
     said = time.monotonic()
-    rows = noting(engine.list_rows(campaign, path), rejected)
+    rows = noting(definitions.list_rows(campaign, path), rejected)
     while batch := list(islice(rows, _BATCH)):
         people = [row for row in batch if isinstance(row, ContactRow)]
         held: dict[str, tuple[str, ...]] = {}

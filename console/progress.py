@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -16,7 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.scalars import counted
-from store.reporting import Progress
+
+if TYPE_CHECKING:
+    from store.reporting import Progress
 
 LINE_SECONDS = 5.0
 """Where nobody watches a terminal, one line in so many seconds, and one at each change of state."""
@@ -34,6 +37,18 @@ def screen(*, stderr: bool = False) -> Console:
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     return console
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Where a command speaks: results on one stream, everything else on the other."""
+
+    out: Console = field(default_factory=screen)
+    err: Console = field(default_factory=lambda: screen(stderr=True))
+
+    def note(self, line: str) -> None:
+        """Tell something that is not a result."""
+        self.err.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def span(seconds: float) -> str:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,10 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.cells import escaped
+from campaigns.rows import RowNote
 from campaigns.scalars import counted
 from console.failures import CommandError
 from console.progress import local_time, span, with_reason, words
-from store.reporting import Report, RowNote
+
+if TYPE_CHECKING:
+    from store.reporting import Report
 
 ROWS_ON_SCREEN = 8
 
@@ -155,3 +159,8 @@ def _cell(value: object) -> str:
         return "yes" if value else "no"
     text = "" if value is None else str(value)
     return escaped(text)
+
+
+def rows_file(home: Path, run_id: str) -> Path:
+    """Name the file with every rejected row of a run."""
+    return home / "rows" / f"{run_id}.csv"

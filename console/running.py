@@ -7,24 +7,22 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from temporalio.client import Client
 from temporalio.envconfig import ClientConnectConfig
 
 from activities.settings import Settings, sqlite_url
 from campaigns.definition import Campaign
 from campaigns.scalars import counted
-from console import engine
+from console import carrying, definitions, engine
 from console.embedded import SandboxOptions, Stack, StackError, StackOptions, embedded_stack
 from console.failures import CommandError
-from console.progress import Display, screen, showing
+from console.progress import Display, Terminal, showing
 from console.rejected import rejected_file, rejected_rows, tell_where
-from console.report import print_report, show_rows, write_json
+from console.report import print_report, rows_file, show_rows, write_json
 from console.stackfile import HOME, AlreadyRunningError
-from console.steering import rows_file
 from console.target import WITHOUT_ACCOUNT, Target, sandbox_settings
 from store.engine import Store
 from store.importing import Imported
@@ -59,18 +57,6 @@ class Farewell:
 
 
 @dataclass(frozen=True)
-class Terminal:
-    """Where a command speaks: results on one stream, everything else on the other."""
-
-    out: Console = field(default_factory=screen)
-    err: Console = field(default_factory=lambda: screen(stderr=True))
-
-    def note(self, line: str) -> None:
-        """Tell something that is not a result."""
-        self.err.print(line, soft_wrap=True, highlight=False, markup=False)
-
-
-@dataclass(frozen=True)
 class RunOrder:
     """What `run` was asked to do."""
 
@@ -84,12 +70,12 @@ def read_definition(terminal: Terminal, path: Path, *, loopback: bool) -> Campai
 
     Raises `InvalidDefinitionError` with every problem.
     """
-    checked = engine.load_definition(path, loopback=loopback)
+    checked = definitions.load_definition(path, loopback=loopback)
     for problem in checked.problems:
         terminal.note(problem.render())
     assert checked.campaign is not None
-    engine.refuse_if_over(checked.campaign)
-    next(engine.list_rows(checked.campaign, path))
+    definitions.refuse_if_over(checked.campaign)
+    next(definitions.list_rows(checked.campaign, path))
     return checked.campaign
 
 
@@ -112,10 +98,10 @@ def _refuse_what_cannot_run(target: Target, sandbox: SandboxOptions | None) -> N
 async def attached(target: Target, terminal: Terminal) -> AsyncIterator[Session]:
     """Connect to the Temporal that is configured, or to the stack that runs in this directory."""
     assert target.temporal is not None
-    client = await engine.connect(target.temporal)
+    client = await carrying.connect(target.temporal)
     async with engine.opened(target.settings.store_url) as store:
         queue = target.settings.task_queue
-        if not await engine.worker_takes_work(client, queue):
+        if not await carrying.worker_takes_work(client, queue):
             terminal.note(
                 f"No worker takes work from queue {queue} yet: start one with "
                 "`discador worker`. Until then nothing is dialed."
@@ -130,10 +116,10 @@ async def embedded(
     """Start the embedded stack and connect to it; at the end nothing of it is left."""
 
     async def worker_takes_work(temporal: ClientConnectConfig, queue: str) -> bool:
-        return await engine.worker_takes_work(await engine.connect(temporal), queue)
+        return await carrying.worker_takes_work(await carrying.connect(temporal), queue)
 
     if options.temporal is not None:
-        await engine.connect(options.temporal)
+        await carrying.connect(options.temporal)
     parts = [] if options.temporal else ["Temporal"]
     parts += ["the sandbox"] if options.sandbox else []
     terminal.note(f"Starting {', '.join(parts)} and the worker ...")
@@ -143,7 +129,7 @@ async def embedded(
             options, settings, worker_takes_work=worker_takes_work, say=terminal.note
         ) as stack:
             terminal.note(f"Ready after {time.monotonic() - begun:.1f} s.")
-            client = await engine.connect(stack.temporal)
+            client = await carrying.connect(stack.temporal)
             async with engine.opened(stack.settings.store_url) as store:
                 yield Session(stack.settings, client, store, options.home, stack)
     except StackError as error:
@@ -239,7 +225,7 @@ async def up(
         terminal.note(f"data, logs {options.data}")
         for left in await engine.runs_of(session.store):
             if left.is_open and left.state != "preparing":
-                await engine.carry(session.client, left, settings.task_queue)
+                await carrying.carry(session.client, left, settings.task_queue)
                 terminal.note(f"Going on with {left.campaign} (run {left.id}, {left.status}).")
         terminal.note(
             "`discador start FILE` adds a campaign, `discador status` shows them. Ctrl-C ends this."
@@ -260,7 +246,7 @@ async def go_on_or_begin(
             f"file. End it with `discador stop {left.id}`, or run the file it was started with."
         )
     terminal.note(f"Going on with run {left.id}; its list was read when it was started.")
-    await engine.carry(session.client, left, session.settings.task_queue)
+    await carrying.carry(session.client, left, session.settings.task_queue)
     return left
 
 
@@ -291,7 +277,7 @@ async def begin(terminal: Terminal, session: Session, campaign: Campaign, file: 
     terminal.note(f"{counted(run.total, 'contact')}, {counted(run.rejected, 'row')} rejected.")
     show_rows(terminal.err, rows, None if throwaway else rows_file(session.home, run.id))
     tell_where(terminal.note, rejected.path)
-    await engine.begin_dialing(session.store, session.client, run, session.settings.task_queue)
+    await carrying.begin_dialing(session.store, session.client, run, session.settings.task_queue)
     return run
 
 
@@ -345,9 +331,9 @@ async def _follow(session: Session, run: Run, display: Display) -> None:
             return
         if now - asked >= TROUBLE_SECONDS:
             asked = now
-            trouble = await engine.workflow_trouble(session.client, session.store, run.id)
+            trouble = await carrying.workflow_trouble(session.client, session.store, run.id)
             if trouble:
                 raise CommandError(trouble)
             still = now - moved >= STALL_SECONDS
-            display.trouble = await engine.stalled_because(session.client, run) if still else None
+            display.trouble = await carrying.stalled_because(session.client, run) if still else None
         await asyncio.sleep(LOOK_SECONDS)

@@ -42,7 +42,8 @@ def create(
     The worker reads FILE and its list anew each time, so both must be where it can reach them.
     """
     from console import schedules  # noqa: PLC0415 - slow, and help need not wait for it
-    from console.running import Terminal, read_definition  # noqa: PLC0415
+    from console.progress import Terminal  # noqa: PLC0415
+    from console.running import read_definition  # noqa: PLC0415
     from console.target import find_target  # noqa: PLC0415
 
     target, terminal = find_target(), Terminal()
@@ -137,7 +138,7 @@ def _change(
 
 def _with_temporal(work: Callable[[Client], Awaitable[None]]) -> None:
     """Do something at the Temporal that is configured, or that runs in this directory."""
-    from console import engine  # noqa: PLC0415
+    from console import carrying  # noqa: PLC0415
     from console.target import find_target  # noqa: PLC0415
 
     target = find_target()
@@ -149,7 +150,7 @@ def _with_temporal(work: Callable[[Client], Awaitable[None]]) -> None:
     config = target.temporal
 
     async def body() -> None:
-        client = await engine.connect(config)
+        client = await carrying.connect(config)
         try:
             async with asyncio.timeout(SECONDS):
                 await work(client)

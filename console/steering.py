@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from socket import gethostname
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -23,7 +20,7 @@ from console import engine
 from console.failures import CommandError
 from console.progress import local_time, outcomes_line, state_line, words
 from console.rejected import rejected_file, tell_where
-from console.report import print_report, show_rows, write_json
+from console.report import print_report, rows_file, show_rows, write_json
 from console.stackfile import HOME
 from console.target import Target
 from store.engine import Store
@@ -106,15 +103,11 @@ async def _workers(target: Target, chosen: Sequence[Known]) -> dict[str, bool | 
     None where nobody can tell: no Temporal is known here, or it does not answer.
     """
     working = [one.run for one in chosen if one.run.state in {"running", "stopping"}]
-    found: dict[str, bool | None] = {run.id: None for run in working}
     if target.temporal is None or not working:
-        return found
-    with suppress(TimeoutError, CommandError):
-        async with asyncio.timeout(engine.UPDATE_SECONDS):
-            client = await engine.connect(target.temporal)
-            for run in working:
-                found[run.id] = await engine.worker_takes(client, run, target.settings.task_queue)
-    return found
+        return {run.id: None for run in working}
+    from console import carrying  # noqa: PLC0415 - loads Temporal's client, which few need
+
+    return await carrying.connected_workers(target.temporal, working, target.settings.task_queue)
 
 
 def _without_worker(target: Target, connected: bool | None) -> str:  # noqa: FBT001 - a fact
@@ -237,12 +230,10 @@ async def change(
             soft_wrap=True,
         )
         return
-    try:
-        async with asyncio.timeout(engine.UPDATE_SECONDS):
-            client = await engine.connect(target.temporal)
-            await engine.tell_workflow(client, run, what, hang_up=hang_up)
-    except (TimeoutError, CommandError) as error:
-        reason = str(error).partition(". ")[0] or "Temporal does not answer"
+    from console import carrying  # noqa: PLC0415 - loads Temporal's client, which few need
+
+    reason = await carrying.tell(target.temporal, run, what, hang_up=hang_up)
+    if reason is not None:
         console.print(
             f"It is in the store and binds every worker; its workflow learns later: {reason}.",
             soft_wrap=True,
@@ -268,33 +259,13 @@ async def show_report(
             tell_where(lambda line: console.print(line, soft_wrap=True, highlight=False), mendable)
 
 
-async def wake(target: Target, one: Known) -> None:
-    """Let lanes that wait look at the store now; with Temporal away they do so by themselves."""
-    if target.temporal is None:
-        return
-    try:
-        async with asyncio.timeout(engine.UPDATE_SECONDS):
-            await engine.wake_lanes(await engine.connect(target.temporal), one.run)
-    except (TimeoutError, CommandError):
-        return
+async def wake(target: Target, run: Run) -> bool:
+    """Let lanes that wait look at the store now; with Temporal away they do so by themselves.
 
-
-async def check_worker(console: Console, target: Target) -> None:
-    """See that Temporal answers, the store opens, and a worker of this machine asks for work.
-
-    Raises `CommandError` with what does not hold.
+    Returns whether Temporal was there to be told, where one is known.
     """
     if target.temporal is None:
-        raise CommandError("No Temporal is configured: set TEMPORAL_ADDRESS.")
-    client = await engine.connect(target.temporal)
-    async with engine.opened(target.settings.store_url) as store:
-        await engine.runs_of(store)
-    queue = target.settings.task_queue
-    if not await engine.worker_takes_work(client, queue, host=gethostname()):
-        raise CommandError(f"No worker of this machine takes work from queue {queue}.")
-    console.print(f"A worker of this machine takes work from queue {queue}.", highlight=False)
+        return True
+    from console import carrying  # noqa: PLC0415 - loads Temporal's client, which few need
 
-
-def rows_file(home: Path, run_id: str) -> Path:
-    """Name the file with every rejected row of a run."""
-    return home / "rows" / f"{run_id}.csv"
+    return await carrying.wake(target.temporal, run)

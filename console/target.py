@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from socket import gethostname
+from typing import TYPE_CHECKING
 
-from sqlalchemy import make_url
-from temporalio.envconfig import ClientConnectConfig
-
-from activities.settings import Settings, SettingsError, load_settings, load_temporal, sqlite_url
+from activities.settings import (
+    Settings,
+    SettingsError,
+    load_settings,
+    load_temporal,
+    sqlite_file,
+    sqlite_url,
+)
 from console.failures import CommandError
 from console.stackfile import HOME, StackInfo, find_stack
+
+if TYPE_CHECKING:
+    from temporalio.envconfig import ClientConnectConfig
 
 SANDBOX_STORE = HOME / "sandbox" / "discador.db"
 
@@ -53,8 +60,8 @@ class Target:
         url = self.settings.store_url
         if self.stack is None and not self.store_is_named:
             url = sqlite_url(SANDBOX_STORE if sandbox else HOME / "discador.db")
-        file = make_url(url).database if url.startswith("sqlite") else None
-        return None if file is not None and not Path(file).exists() else url
+        file = sqlite_file(url)
+        return None if file is not None and not file.exists() else url
 
     def suppression_stores(self) -> list[str]:
         """List the stores that a suppression is written to: real calls first, then rehearsals.
@@ -88,7 +95,7 @@ def find_target() -> Target:
             "task_queue": stack.task_queue,
         }
     )
-    return Target(there, ClientConnectConfig(target_host=stack.temporal_address), stack)
+    return Target(there, {"target_host": stack.temporal_address}, stack)
 
 
 def sandbox_settings(target: Target) -> Settings:

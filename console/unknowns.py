@@ -116,7 +116,7 @@ async def settle_unknown(
         except RunError as error:
             said_so = str(error)
             raise CommandError(f"{said_so[:1].upper()}{said_so[1:]}.") from None
-        await wake(target, one)
+        await wake(target, one.run)
     console.print(f"{told[:1].upper()}{told[1:]}.", highlight=False, soft_wrap=True)
 
 

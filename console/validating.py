@@ -12,17 +12,15 @@ from typing import Literal
 from campaigns.contacts import ContactRow, ListError, read_contacts
 from campaigns.definition import Campaign
 from campaigns.problems import Problem
-from campaigns.rows import RejectedRow
+from campaigns.rows import RejectedRow, RowNote
 from campaigns.scalars import counted
 from campaigns.tables import nobody_in
-from console import engine
+from console import definitions
 from console.failures import InvalidDefinitionError
+from console.progress import Terminal
 from console.rejected import RejectedRows, noting, rejected_file, rejected_rows, tell_where
-from console.report import show_rows
-from console.running import Terminal
+from console.report import rows_file, show_rows
 from console.stackfile import HOME
-from console.steering import rows_file
-from store.reporting import RowNote
 
 Format = Literal["text", "json", "github"]
 
@@ -31,7 +29,7 @@ class _Found:
     """What was found: problems of the file, and what became of each row of its list."""
 
     def __init__(self, path: Path, *, loopback: bool) -> None:
-        checked = engine.check_definition(path, loopback=loopback)
+        checked = definitions.check_definition(path, loopback=loopback)
         self.campaign: Campaign | None = checked.campaign
         self.problems: list[Problem] = list(checked.problems)
         self._place = checked.list_place
@@ -56,7 +54,7 @@ class _Found:
                     self.contacts += 1
                     continue
                 self.rejected += isinstance(row, RejectedRow)
-                self.rows.append(engine.row_note(row))
+                self.rows.append(definitions.row_note(row))
         except ListError as error:
             self._wrong(str(error) if name in str(error) else f"{name}: {error}", error.code)
         else:

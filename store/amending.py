@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from sqlalchemy import case, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.amending import carried_uses, moved_rules
 from campaigns.costs import reais
@@ -16,6 +16,9 @@ from store.engine import Store
 from store.runs import RunError, locked
 from store.schema import contacts, rules, run_events, runs
 from store.trouble import repeatable
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 class RulesVersion(Frozen):

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, and_, case, cast, delete, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.costs import UNITS, LegKind, reais, units
 from campaigns.guarding import Verdict, Watch
 from store.engine import Store
 from store.schema import attempts, guards
 from store.upsert import insert_ignore
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 _HELD = ("reserved", "posting", "placed", "ended", "unknown")
 _LIVE = ("reserved", "posting", "placed")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, and_, bindparam, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome
 from campaigns.keys import attempt_key
@@ -21,6 +20,9 @@ from store.many import Many
 from store.schema import attempts, contacts, decisions, numbers, suppressions
 from store.settling import tally_up
 from store.upsert import insert_ignore
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 LIVE_ELSEWHERE_DELAY = 5.0
 """Seconds until a contact is looked at again whose number another attempt holds."""

@@ -8,10 +8,9 @@ entry then stays as one that has expired, and only calls after that moment can c
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import exists, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome, Step
 from campaigns.caps import local_zone
@@ -19,6 +18,9 @@ from campaigns.deadness import Word, confirmed_on
 from store.engine import Store
 from store.schema import attempts, decisions, runs, suppressions
 from store.upsert import upsert_suppression
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 SOURCE: Final = "dead number"
 """The source of the entries that declare a number dead."""

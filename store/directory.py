@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, exists, select, true
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.definition import Campaign
 from store.engine import Store
 from store.schema import attempts, numbers, rules, runs, suppressions
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 @dataclass(frozen=True)

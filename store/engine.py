@@ -12,22 +12,25 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sqlalchemy import make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.migrate import migrate
-from store.postgresql import Server
 from store.sqlite import SqliteFile
-from store.trouble import RAISED, Place, StoreError, explained, reaching, unreachable
+from store.trouble import Place, StoreError, explained, raised, reaching, unreachable
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from store.postgresql import Server
 
 __all__ = ["Clock", "Store", "StoreError", "open_store"]
 
 Clock = Callable[[], float]
-Database = SqliteFile | Server
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Store:
     `clock` gives seconds since 1970; everything that is written is timed by it.
     """
 
-    database: Database
+    database: SqliteFile | Server
     clock: Clock
     identity: str = field(default_factory=lambda: uuid4().hex)
     """Names this process where it draws send slots."""
@@ -88,7 +91,7 @@ class Store:
         """Turn a driver's error into one of ours, where it is the store's state and no bug."""
         try:
             yield
-        except RAISED as error:
+        except raised() as error:
             known = explained(error, self.place) if self.place is not None else None
             if known is None:
                 raise
@@ -119,7 +122,7 @@ async def open_store(url: str, clock: Clock = time.time) -> AsyncIterator[Store]
     open it at once; the migration takes a lock. Raises `StoreError`.
     """
     target = _parsed(url)
-    database: Database
+    database: SqliteFile | Server
     if target.get_backend_name() == "sqlite":
         if not target.database or target.database == ":memory:":
             raise StoreError("the store must be a file: several processes share it")
@@ -131,6 +134,8 @@ async def open_store(url: str, clock: Clock = time.time) -> AsyncIterator[Store]
         database = SqliteFile(target, place)
     else:
         place = Place.of(target)
+        from store.postgresql import Server  # noqa: PLC0415 - 0.3 s that SQLite does not need
+
         database = Server(target, place)
     try:
         with reaching(place):

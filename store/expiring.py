@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, and_, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome
 from campaigns.verdict import END_AT
@@ -15,6 +14,9 @@ from store.runs import Run, locked
 from store.schema import contacts, decisions
 from store.settling import tally_up
 from store.trouble import repeatable
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 BATCH = 5_000
 """Contacts that one transaction ends at most, so that it stays short at any size of a list."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome
 from store.engine import Store
 from store.schema import attempts, contacts, decisions, runs
 from store.settling import tally_up
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 async def forgive_refusals(store: Store, run_id: str) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.costs import reais
 from campaigns.definition import Campaign, Frozen
@@ -12,6 +13,9 @@ from store.budget import committed
 from store.engine import Store
 from store.guards import newest_rules, rows_of, short_calls_today
 from store.schema import runs
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 class GuardView(Frozen):

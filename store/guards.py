@@ -8,10 +8,9 @@ reserved before is placed. A run whose campaign has no guard pays for one line a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, Select, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.definition import Campaign
 from campaigns.guarding import (
@@ -28,6 +27,9 @@ from store.runs import RunError, close_guards, locked, write_state
 from store.schema import guards, rules, run_events, runs, short_call_days
 from store.trouble import repeatable
 from store.upsert import add_short_calls
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 RING = 1_000
 """Attempts that the breaker remembers: its longest window."""

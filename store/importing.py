@@ -13,9 +13,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import islice
 from json.encoder import encode_basestring as _quoted
+from typing import TYPE_CHECKING
 
 from sqlalchemy import case, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.contacts import ContactRow, Note, RejectedRow
 from campaigns.definition import Campaign, Frozen
@@ -25,6 +25,9 @@ from store.bulk import Bulk
 from store.engine import Store
 from store.runs import RunError
 from store.schema import contacts, numbers, rejected_rows, rules, runs
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 BATCH = 5_000
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome
 from store.engine import Store
 from store.schema import decisions, runs
 from store.upsert import add_tally
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 WITHDRAWN: Final = Outcome.WITHDRAWN.value
 """Outcome of a contact that was withdrawn; it has it already while its last attempt goes on."""

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
-from store.postgresql import Server
+from store.sqlite import SqliteFile
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from store.sqlite import SqliteFile
+    from store.postgresql import Server
 
     Database = SqliteFile | Server
 
@@ -52,6 +52,6 @@ async def migrate(database: Database) -> None:
         if await connection.run_sync(current_revision) == HEAD:
             return
     async with database.write() as connection:
-        if isinstance(database, Server):
+        if not isinstance(database, SqliteFile):
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         await connection.run_sync(_upgrade)

@@ -20,12 +20,13 @@ from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.definition import Frozen
 from store.schema import accounts, runs
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from store.engine import Store
 
 SPACING = 1.01

@@ -10,10 +10,9 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, case, exists, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.guarding import Watch
 from store import budget, guards
@@ -25,6 +24,9 @@ from store.many import Many, word
 from store.pacing import LEAD, SHIFT, Pace, draw_slots, pace_of, recovered, slots_ahead
 from store.schema import accounts, attempts, contacts, numbers, runs, suppressions
 from store.trouble import repeatable
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 SEND_GRACE = 2.0
 """Seconds after its slot until which a POST may leave at the very latest."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import ColumnElement, and_, bindparam, true, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.batches import parts
 from store.engine import Store
 from store.leaving import WITHDRAWN, Leaver, let_go
 from store.schema import attempts, contacts
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 ORPHANED_AFTER = 300.0
 """Seconds without a sign of a lane after which any lane of the account takes care of its work."""

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, true
 
 from campaigns.definition import Frozen
 from campaigns.period import Period
+from campaigns.rows import RowNote
 from store.engine import Store
 from store.guard_views import GuardView, views
 from store.runs import PublicStatus, Run, get_definition, get_run
@@ -69,21 +70,6 @@ class Progress(Frozen):
     by_outcome: dict[str, int]
     waits_until: float | None = None
     ends_at: float | None = None
-
-
-class RowNote(Frozen):
-    """A row of a list that was rejected, or (`kept`) taken with a remark.
-
-    `source` names the list where it was added to the run, and is empty for the campaign's own.
-    """
-
-    line: int
-    external_id: str | None
-    column: str | None
-    reason: str
-    message: str
-    kept: bool
-    source: str = ""
 
 
 def _iso(at: float | None) -> str | None:

@@ -7,10 +7,9 @@ time, whatever lane, campaign or worker asks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Step
 from campaigns.definition import Frozen
@@ -30,6 +29,9 @@ from store.settling import settle
 from store.sharing import Room, announce, room, write_down
 from store.trouble import repeatable
 from store.upsert import insert_ignore
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 NO_GUARDS = Watch()
 

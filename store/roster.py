@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome
 from campaigns.definition import Frozen
@@ -22,6 +21,9 @@ from store.runs import Run, RunError, locked
 from store.schema import contacts, lanes, numbers, rejected_rows, runs
 from store.settling import tally_up
 from store.trouble import repeatable
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 UNKNOWN = Outcome.UNKNOWN.value
 

@@ -7,11 +7,10 @@ reserved under an older epoch is never placed.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Row, and_, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.definition import Campaign, Frozen
 from campaigns.scalars import counted
@@ -28,6 +27,9 @@ from store.schema import (
     runs,
 )
 from store.upsert import insert_ignore
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 RunState = Literal["preparing", "running", "paused", "stopping", "completed", "stopped", "failed"]
 PublicStatus = Literal["running", "paused", "completed", "stopped", "failed"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.amending import moved_rules
 from campaigns.attempts import Outcome, Step
@@ -22,6 +21,9 @@ from store.leaving import FOR_GOOD, WITHDRAWN
 from store.many import Many
 from store.schema import attempts, contacts, decisions, rules, suppressions
 from store.upsert import add_tally, insert_ignore
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 OVER = ("ended", "refused", "not_sent", "not_placed", "unknown")
 """States of an attempt that is over and waits for a decision."""

@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import floor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, func, select, true, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.engine import Store
 from store.pacing import SHIFT, recovered
 from store.schema import accounts, attempts, lanes, runs
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 WEIGHTS: Mapping[int, float] = {1: 16, 2: 8, 3: 4, 4: 2, 5: 1}
 """What a campaign's priority weighs where it shares."""

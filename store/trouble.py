@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from asyncpg import InterfaceError, PostgresError  # type: ignore[import-untyped]  # it has no types
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -45,15 +45,24 @@ class StoreConflict(StoreError):  # noqa: N818 - a state, not a mistake
     """The database gave the transaction up for another one; nothing of it holds."""
 
 
-RAISED = (
+_RAISED: tuple[type[Exception], ...] = (
     SQLAlchemyError,
     sqlite3.Error,
-    PostgresError,
-    InterfaceError,
     ConnectionError,
     TimeoutError,
 )
-"""What the drivers raise, through SQLAlchemy or past it."""
+"""What drivers raise, through SQLAlchemy or past it; PostgreSQL's own are added by `raised`."""
+
+
+def raised(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return all that the drivers raise which are in use, and `others`."""
+    return (*_RAISED, *_of_postgresql(), *others)
+
+
+def _of_postgresql() -> tuple[type[Exception], ...]:
+    """Return what its driver raises, where it is loaded: SQLite need not wait for it."""
+    driver = sys.modules.get("asyncpg")
+    return () if driver is None else (driver.PostgresError, driver.InterfaceError)
 
 
 @dataclass(frozen=True)
@@ -154,7 +163,7 @@ def explained(error: BaseException, place: Place) -> StoreError | None:
         known = _SQLITE.get(number & 0xFF)
     elif isinstance(error, PoolTimeoutError):
         known = f"every connection to the store {{place}} is busy; {GOES_ON}"
-    elif lost or isinstance(error, ConnectionError | TimeoutError | InterfaceError):
+    elif lost or isinstance(error, (ConnectionError, TimeoutError, *_of_postgresql())):
         known = _LOST
     return StoreUnavailable(known.format(place=place.name)) if known else None
 
@@ -175,7 +184,7 @@ def reaching(place: Place) -> Iterator[None]:
     """Say for people that no connection can be had, whatever the driver raises."""
     try:
         yield
-    except (*RAISED, OSError) as error:
+    except raised(OSError) as error:
         raise unreachable(error, place) from error
 
 

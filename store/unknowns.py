@@ -10,11 +10,10 @@ its attempt was given up, is not due again whatever is said.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.attempts import Outcome
 from campaigns.definition import Frozen
@@ -25,6 +24,9 @@ from store.runs import Run, RunError, get_run, locked
 from store.schema import attempts, contacts, decisions, lanes
 from store.settling import tally_up
 from store.trouble import repeatable
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 How = Literal["placed", "not-placed", "done"]
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Table, case
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from store.schema import short_call_days, suppression_lists, suppressions, tallies
 
 if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
     from store.engine import Store
 
-Insert = sqlite.Insert | postgresql.Insert
+    Insert = sqlite.Insert | postgresql.Insert
 
 
 def _insert(store: Store, table: Table) -> Insert:
-    return sqlite.insert(table) if store.is_sqlite else postgresql.insert(table)
+    if store.is_sqlite:
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - 0.1 s that SQLite does not need
+
+    return postgresql.insert(table)
 
 
 def insert_ignore(store: Store, table: Table) -> Insert:

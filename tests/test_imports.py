@@ -129,3 +129,22 @@ def test_workflow_modules_load_nothing_that_acts() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout.strip()) == (0, str(len(modules))), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("console.commands", {"pydantic", "sqlalchemy", "temporalio"}),
+        ("console.validating", {"sqlalchemy", "temporalio"}),
+        ("console.steering", {"asyncpg", "sqlalchemy.orm", "temporalio"}),
+        ("console.plan", {"asyncpg", "sqlalchemy.orm", "temporalio"}),
+        ("store.engine", {"asyncpg", "sqlalchemy.orm"}),
+    ],
+)
+def test_a_command_does_not_wait_for_what_it_does_not_use(module: str, absent: set[str]) -> None:
+    """Temporal's client and what PostgreSQL needs take half a second each."""
+    code = f"import sys, {module}; print(sorted({absent} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr

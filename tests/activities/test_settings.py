@@ -120,6 +120,24 @@ def test_the_address_is_found_in_the_environment_and_in_the_file(tmp_path: Path)
     assert both["target_host"] == "from-env:7233"
 
 
+def test_the_file_is_found_where_it_usually_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any variable, the file in the user's configuration folder configures Temporal."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    assert load_temporal({}) is None
+    for place, variable in ((".config", None), ("elsewhere", "XDG_CONFIG_HOME")):
+        if variable is not None:
+            monkeypatch.setenv(variable, str(tmp_path / place))
+        file = tmp_path / place / "temporalio" / "temporal.toml"
+        file.parent.mkdir(parents=True)
+        file.write_text(f'[profile.default]\naddress = "{place.strip(".")}:7233"\n')
+        found = load_temporal({})
+        assert found is not None
+        assert found["target_host"] == f"{place.strip('.')}:7233"
+
+
 def test_a_broken_temporal_file_is_named_without_quoting_it(tmp_path: Path) -> None:
     """The reason is given, the file's content (perhaps a key) is not."""
     file = tmp_path / "temporal.toml"

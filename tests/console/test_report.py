@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from campaigns.rows import RowNote
 from console.failures import CommandError
 from console.report import ROWS_ON_SCREEN, print_report, report_json, show_rows, write_json
-from store.reporting import AttemptCounts, ContactCounts, Report, RowNote
+from store.reporting import AttemptCounts, ContactCounts, Report
 
 REPORT = Report(
     campaign="teste",

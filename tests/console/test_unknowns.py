@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from campaigns.attempts import Outcome
-from console import commands, engine
+from console import carrying, commands
 from sandbox.server import SandboxServer
 from store import tracking
 from store.engine import open_store
@@ -147,8 +147,8 @@ def test_lanes_that_wait_look_at_once(
     async def wake(_: object, run: Run) -> None:
         woken.append(run.id)
 
-    monkeypatch.setattr(engine, "connect", connect)
-    monkeypatch.setattr(engine, "wake_lanes", wake)
+    monkeypatch.setattr(carrying, "connect", connect)
+    monkeypatch.setattr(carrying, "wake_lanes", wake)
     monkeypatch.setenv("DISCADOR_STORE_URL", "sqlite:///.discador/discador.db")
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:7233")
     assert discador("resolve", "teste", LOST, "--as", "not-placed")[0] == 0

@@ -1,0 +1,218 @@
+"""What carries a run: its workflows at Temporal, and the workers that take their work.
+
+Who imports this loads Temporal's client, which takes a third of a second: what only reads the store
+or a file does without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConnectConfig
+from temporalio.service import RPCError, RPCStatusCode
+
+from console.engine import Change
+from console.failures import CommandError
+from store import runs
+from store.engine import Store
+from store.runs import Run
+from workflows.campaign import CampaignWorkflow
+from workflows.lane import LaneWorkflow
+from workflows.messages import CampaignInput, PauseRequest, ResumeRequest, StopRequest, Wake
+from workflows.names import campaign_id, lane_id
+
+CONNECT_SECONDS = 10.0
+UPDATE_SECONDS = 5.0
+
+
+async def connect(config: ClientConnectConfig) -> Client:
+    """Connect to Temporal and see that it answers; raises `CommandError` when it does not."""
+    address = config.get("target_host", "")
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            client = await Client.connect(**config, data_converter=pydantic_data_converter)
+            await client.count_workflows()
+    except TimeoutError:
+        reason = f"no answer within {CONNECT_SECONDS:.0f} seconds"
+    except RPCError as error:
+        reason = error.message
+    except RuntimeError as error:
+        reason = str(error).removeprefix("Failed client connect: ").partition("\n")[0]
+    else:
+        return client
+    raise CommandError(f"Temporal does not answer at {address}: {reason}. Nothing was started.")
+
+
+async def worker_takes_work(client: Client, queue: str, *, host: str | None = None) -> bool:
+    """Whether a worker, on this host where one is named, asks this queue for workflow tasks."""
+    try:
+        answer = await client.workflow_service.describe_task_queue(
+            DescribeTaskQueueRequest(
+                namespace=client.namespace,
+                task_queue=TaskQueue(name=queue),
+                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+            )
+        )
+    except RPCError:
+        return False
+    return any(host is None or one.identity.endswith(f"@{host}") for one in answer.pollers)
+
+
+async def worker_takes(client: Client, run: Run, queue: str) -> bool:
+    """Whether a worker asks for the work of a run: of its workflow's queue, else of this one.
+
+    Temporal remembers a worker that was killed for up to five minutes.
+    """
+    with suppress(RPCError):
+        handle = client.get_workflow_handle(campaign_id(run.campaign, run.id))
+        queue = (await handle.describe()).task_queue
+    return await worker_takes_work(client, queue)
+
+
+async def wake_lanes(client: Client, run: Run) -> None:
+    """Let every lane of a run look at the store now; one that has finished needs nothing."""
+    for lane in range(run.lanes):
+        handle = client.get_workflow_handle(lane_id(run.campaign, run.id, lane))
+        try:
+            await handle.signal(LaneWorkflow.wake, Wake())
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise CommandError(error.message) from None
+
+
+async def begin_dialing(store: Store, client: Client, run: Run, queue: str) -> None:
+    """Let an imported run dial. Should Temporal fail now, the run is given up and says so."""
+    await runs.mark_ready(store, run.id)
+    try:
+        await carry(client, run, queue)
+    except (RPCError, RuntimeError) as error:
+        await runs.abandon(store, run.id, "Temporal did not take it")
+        raise CommandError(
+            f"Temporal did not take the campaign: {error}. Nobody was called."
+        ) from None
+
+
+async def carry(client: Client, run: Run, queue: str) -> None:
+    """See to it that a workflow carries this open run. Twice is the same as once.
+
+    The store is the authority: a run whose workflow was lost goes on under a new one, and no
+    attempt that was made is made again.
+    """
+    await client.start_workflow(
+        CampaignWorkflow.run,
+        CampaignInput(run=run.id),
+        id=campaign_id(run.campaign, run.id),
+        task_queue=queue,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+    )
+
+
+async def tell_workflow(client: Client, run: Run, change: Change, *, hang_up: bool) -> None:
+    """Tell the run's workflow of a change that the store already holds.
+
+    Raises `CommandError` when it cannot be told; the change holds all the same.
+    """
+    handle = client.get_workflow_handle_for(CampaignWorkflow.run, campaign_id(run.campaign, run.id))
+    try:
+        if change == "pause":
+            await handle.execute_update(CampaignWorkflow.pause, PauseRequest(reason=run.reason))
+        elif change == "resume":
+            await handle.execute_update(CampaignWorkflow.resume, ResumeRequest())
+        else:
+            await handle.execute_update(
+                CampaignWorkflow.stop, StopRequest(reason=run.reason, hang_up=hang_up)
+            )
+    except WorkflowUpdateFailedError as error:
+        raise CommandError(str(error.cause)) from None
+    except RPCError as error:
+        raise CommandError(error.message) from None
+
+
+async def stalled_because(client: Client, run: Run) -> str | None:
+    """Return the newest failure of what carries the run and is being tried again, or None."""
+    ids = [campaign_id(run.campaign, run.id)]
+    ids += [lane_id(run.campaign, run.id, lane) for lane in range(run.lanes)]
+    for workflow_id in ids:
+        try:
+            described = await client.get_workflow_handle(workflow_id).describe()
+        except RPCError:
+            continue
+        for pending in described.raw_description.pending_activities:
+            if pending.attempt > 1 and pending.last_failure.message:
+                name = pending.activity_type.name
+                return f"{name} fails (attempt {pending.attempt}): {pending.last_failure.message}"
+    return None
+
+
+async def workflow_trouble(client: Client, store: Store, run_id: str) -> str | None:
+    """Say why an open run's workflow does not carry it any more, or None while it does."""
+    run = await runs.get_run(store, run_id)
+    handle = client.get_workflow_handle(campaign_id(run.campaign, run.id))
+    try:
+        status = (await handle.describe()).status
+        if status == WorkflowExecutionStatus.RUNNING:
+            return None
+        # It writes the end of the run before its own, so now the run must have ended.
+        if not (await runs.get_run(store, run_id)).is_open:
+            return None
+        await handle.result()
+        reason = "it ended without closing the run"
+    except WorkflowFailureError as error:
+        cause = error.cause
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        reason = str(cause)
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            return None  # Temporal does not answer just now; it is asked again
+        reason = "Temporal does not know it"
+    return f"The workflow of run {run_id} has failed while the run is open: {reason}"
+
+
+async def connected_workers(
+    config: ClientConnectConfig, working: Sequence[Run], queue: str
+) -> dict[str, bool | None]:
+    """Return for each run whether a worker takes its work; None where Temporal does not answer."""
+    found: dict[str, bool | None] = {run.id: None for run in working}
+    with suppress(TimeoutError, CommandError):
+        async with asyncio.timeout(UPDATE_SECONDS):
+            client = await connect(config)
+            for run in working:
+                found[run.id] = await worker_takes(client, run, queue)
+    return found
+
+
+async def tell(
+    config: ClientConnectConfig, run: Run, change: Change, *, hang_up: bool
+) -> str | None:
+    """Tell the run's workflow of a change that the store holds; returns why it could not."""
+    try:
+        async with asyncio.timeout(UPDATE_SECONDS):
+            await tell_workflow(await connect(config), run, change, hang_up=hang_up)
+    except (TimeoutError, CommandError) as error:
+        return str(error).partition(". ")[0] or "Temporal does not answer"
+    return None
+
+
+async def wake(config: ClientConnectConfig, run: Run) -> bool:
+    """Let lanes that wait look at the store now; whether Temporal was there to tell them."""
+    try:
+        async with asyncio.timeout(UPDATE_SECONDS):
+            await wake_lanes(await connect(config), run)
+    except (TimeoutError, CommandError):
+        return False
+    return True
