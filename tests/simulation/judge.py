@@ -1,70 +1,16 @@
-"""Hold what the provider saw to the promises.
-
-The judge reads the provider's ledger and what was written to the wire. The store's rows are read by
-plain SQL, for what only they can say: when something was asked for, and how people ended.
-"""
+"""Hold what the provider saw to the promises."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
 
-from tests.simulation.process import Sent
+from tests.simulation import orders
+from tests.simulation.case import HAIR, Case, Evidence
 from tests.simulation.provider import Call
-from tests.simulation.scenario import Scenario, index_of
-
-HAIR = 1e-6
-"""Seconds by which two floats of the same instant may differ."""
-
-
-@dataclass
-class Evidence:
-    """What there is to judge by. `over`: everything ended in time, at `ended_at`."""
-
-    plan: Scenario
-    ledger: Sequence[Call]
-    sent: Sequence[Sent]
-    connection: Any
-    over: bool
-    ended_at: float
-
-
-class Case:
-    """The evidence, in the shapes that the promises ask for."""
-
-    def __init__(self, evidence: Evidence) -> None:
-        self.evidence = evidence
-        self.plan = evidence.plan
-        self.ledger = evidence.ledger
-        self.attempts = self._table("attempts")
-        self.by_key = {row["key"]: row for row in self.attempts}
-        self.contacts = self._table("contacts")
-        self.runs = {row["id"]: row for row in self._table("runs")}
-        self.events = self._table("run_events")
-
-    def _table(self, name: str) -> list[sqlite3.Row]:
-        cursor = self.evidence.connection.cursor()
-        cursor.row_factory = sqlite3.Row
-        return list(cursor.execute(f"SELECT * FROM {name} ORDER BY rowid"))
-
-    def query(self, text: str, *values: Any) -> list[Any]:
-        """Ask the store in SQL."""
-        return list(self.evidence.connection.cursor().execute(text, values))
-
-    def run_of(self, call: Call) -> str:
-        """Return the run that a call was made for."""
-        return call.key.partition(".")[0]
-
-    def calls_by(self, key: Callable[[Call], Any]) -> Iterator[tuple[Any, list[Call]]]:
-        """Group the ledger."""
-        groups: dict[Any, list[Call]] = defaultdict(list)
-        for call in self.ledger:
-            groups[key(call)].append(call)
-        yield from groups.items()
+from tests.simulation.scenario import index_of
 
 
 def judge(evidence: Evidence) -> str:
@@ -98,6 +44,14 @@ def _one_live_call_per_number(case: Case) -> str:
     return ""
 
 
+def _one_live_call_per_contact(case: Case) -> str:
+    for (run, n), calls in case.calls_by(lambda call: tuple(call.key.split(".")[:2])):
+        for before, after in pairwise(sorted(calls, key=lambda call: call.accepted_at)):
+            if after.accepted_at < before.ended_at - HAIR:
+                return f"contact {n} of {run} was in two calls: {before.id} and {after.id}"
+    return ""
+
+
 def _most_live(calls: Sequence[Call]) -> int:
     moments = [(call.accepted_at, 1) for call in calls] + [(call.ended_at, -1) for call in calls]
     live = most = 0
@@ -110,30 +64,48 @@ def _most_live(calls: Sequence[Call]) -> int:
 def _channels(case: Case) -> str:
     for listed in case.plan.campaigns:
         calls = [call for call in case.ledger if case.run_of(call) == listed.run]
-        most, channels = _most_live(calls), listed.definition.pacing.channels
-        if most > channels:
-            return f"{listed.run} had {most} calls on {channels} channels"
-    most = _most_live(case.ledger)
-    if case.plan.account_channels is not None and most > case.plan.account_channels:
-        return f"the account had {most} calls on {case.plan.account_channels} channels"
+        for call in calls:
+            live = sum(other.live(call.accepted_at) for other in calls)
+            # What was asked for by older rules may come about by more channels than there were.
+            newest = max(
+                (
+                    done.version
+                    for done in case.done
+                    if done.rules_until(call.accepted_at, listed.run)
+                ),
+                default=1,
+            )
+            versions = range(case.version_of(call.key), newest + 1)
+            most = max(case.rules[listed.run, version].pacing.channels for version in versions)
+            if live > most:
+                return f"{listed.run} had {live} calls on {most} channels"
+    live = _most_live(case.ledger)
+    if case.plan.account_channels is not None and live > case.plan.account_channels:
+        return f"the account had {live} calls on {case.plan.account_channels} channels"
     return ""
 
 
-def _too_fast(moments: Sequence[float], rate: float) -> bool:
-    return any(
-        sum(moment <= other < moment + 1 - HAIR for other in moments) > rate + 1
-        for moment in moments
-    )
+def _too_fast(moments: Sequence[tuple[float, float]]) -> bool:
+    """Whether any second sees too much: each moment comes with the rate that it was granted by."""
+    for first, _ in moments:
+        rates = [rate for at, rate in moments if first <= at < first + 1 - HAIR]
+        if len(rates) > max(rates) + 1:
+            return True
+    return False
 
 
 def _rate(case: Case) -> str:
     sent = case.evidence.sent
     for listed in case.plan.campaigns:
-        moments = [item.at for item in sent if item.key.partition(".")[0] == listed.run]
-        if _too_fast(moments, listed.definition.pacing.calls_per_second):
+        moments = [
+            (item.at, case.rules_of(item.key).pacing.calls_per_second)
+            for item in sent
+            if item.key.partition(".")[0] == listed.run
+        ]
+        if _too_fast(moments):
             return f"{listed.run} was dialed faster than its rate"
     rate = case.plan.account_rate
-    if rate is not None and _too_fast([item.at for item in sent], rate):
+    if rate is not None and _too_fast([(item.at, rate) for item in sent]):
         return "the account was dialed faster than its rate"
     return ""
 
@@ -164,14 +136,6 @@ def _by_run(rows: Sequence[sqlite3.Row]) -> dict[str, list[sqlite3.Row]]:
     return groups
 
 
-def _suppressed(case: Case) -> str:
-    for e164, since in case.query("SELECT e164, min(created_at) FROM suppressions GROUP BY 1"):
-        for row in case.attempts:
-            if row["e164"] == e164 and (row["posting_at"] or 0) > since + HAIR:
-                return f"{row['key']} was asked for although its number is suppressed"
-    return ""
-
-
 def _caps(case: Case) -> str:
     for listed in case.plan.campaigns:
         limits = listed.definition.limits
@@ -180,13 +144,16 @@ def _caps(case: Case) -> str:
             for call in case.ledger
             if case.run_of(call) == listed.run and call.kind not in {"technical", "never_ran"}
         ]
-        for contact, times in Counter(call.key.split(".")[1] for call in counted).items():
-            if times > limits.per_contact.total:
-                return f"contact {contact} of {listed.run} was called {times} times"
+        times = Counter[str]()
+        for call in sorted(counted, key=lambda call: call.accepted_at):
+            contact = call.key.split(".")[1]
+            times[contact] += 1
+            if times[contact] > case.rules_of(call.key).limits.per_contact.total:
+                return f"contact {contact} of {listed.run} was called {times[contact]} times"
         if limits.per_number.total is None:
             continue
         mine = Counter(call.number for call in counted)
-        for e164, times in mine.items():
+        for e164, own in mine.items():
             # Another campaign without this cap may call the same number after it.
             last = max(call.accepted_at for call in counted if call.number == e164)
             before = sum(
@@ -196,7 +163,7 @@ def _caps(case: Case) -> str:
                 for call in case.ledger
             )
             if before > limits.per_number.total:
-                return f"number {index_of(e164)} was called {before} times ({times} by this run)"
+                return f"number {index_of(e164)} was called {before} times ({own} by this run)"
     return ""
 
 
@@ -239,7 +206,9 @@ def _every_contact_has_its_end(case: Case) -> str:
 def _one_end_per_contact(case: Case) -> str:
     """Nobody is finished twice, and nobody is dialed after that."""
     finals = case.query(
-        "SELECT run_id, n, min(at), count(*) FROM decisions WHERE what = 'final' GROUP BY run_id, n"
+        "SELECT run_id, n, min(at), count(*) FROM decisions AS d WHERE what = 'final' AND NOT ("
+        " outcome = 'unknown' AND EXISTS (SELECT 1 FROM decisions AS r WHERE r.what = 'resolved'"
+        " AND r.attempt = d.attempt AND r.why <> 'done')) GROUP BY run_id, n"
     )
     for run, n, at, times in finals:
         if case.runs[run]["state"] == "failed":
@@ -290,6 +259,8 @@ def _in_the_books(call: Call, row: sqlite3.Row | None) -> str:
         return ""
     if row["state"] != "ended" or row["api_id"] != call.id:
         return f"is {row['state']} in the books"
+    if row["resolution"] == "done":
+        return ""  # what a person says of it
     told = {"answered"} if call.kind == "answer" else {call.kind}
     if call.asked_to_end:
         told |= {"hung_up", "answered", "other_leg", "never_ran", "other"}
@@ -298,6 +269,10 @@ def _in_the_books(call: Call, row: sqlite3.Row | None) -> str:
 
 def _unknown_is_explained(case: Case) -> str:
     """Only a campaign that asks for it parks, only what was unsure, and dials no more."""
+    parked = {(row["run_id"], row["n"]) for row in case.attempts if row["state"] == "unknown"}
+    for row in case.contacts:
+        if row["outcome"] == "unknown" and (row["run_id"], row["n"]) not in parked:
+            return f"contact {row['n']} of {row['run_id']} is unknown, and no attempt of it is"
     for row in case.attempts:
         if row["state"] != "unknown":
             continue
@@ -325,10 +300,10 @@ def _no_retry_is_early(case: Case) -> str:
 PROMISES: tuple[Callable[[Case], str], ...] = (
     _one_call_per_attempt,
     _one_live_call_per_number,
+    _one_live_call_per_contact,
     _channels,
     _rate,
     _asked_for_in_time,
-    _suppressed,
     _caps,
     _everything_ends,
     _every_contact_has_its_end,
@@ -337,4 +312,5 @@ PROMISES: tuple[Callable[[Case], str], ...] = (
     _books_match,
     _unknown_is_explained,
     _no_retry_is_early,
+    *orders.PROMISES,
 )

@@ -40,7 +40,8 @@ class Weather:
     """How often what goes wrong, as shares of 1 per request, and within which bounds.
 
     `post`, `report`, `fetch` and `hang_up` map fates to shares. `lag` is how many seconds the
-    report is behind; `late` how many a POST may wait at the provider before it takes effect.
+    report is behind; `late` how many a POST may wait at the provider before it takes effect. The
+    report does not show the share `hides` of all calls before they are `hidden` seconds old.
     """
 
     post: Mapping[str, float] = field(default_factory=dict)
@@ -50,6 +51,8 @@ class Weather:
     unreachable: float = 0.0
     lag: float = 0.0
     late: float = 0.0
+    hides: float = 0.0
+    hidden: float = 0.0
     skew: float = 0.0
     clear_at: float = 30.0
 
@@ -71,6 +74,7 @@ class Call:
     machine: bool = False
     asked_to_end: bool = False
     hung_up: bool = False
+    shown_from: float = 0.0
 
     def live(self, now: float) -> bool:
         """Whether it holds a channel."""
@@ -109,6 +113,7 @@ class Provider:
         say: Callable[[str], None],
     ) -> None:
         self.rng = rng
+        self.hiding = Random(rng.random()) if weather.hides else None
         self.weather = weather
         self.outcome = outcome
         """What becomes of the n-th call to a number: its kind, seconds of ringing, of talking."""
@@ -229,6 +234,8 @@ class Provider:
             ended_at=ended,
             machine=kind == "voicemail",
         )
+        if self.hiding is not None and self.hiding.random() < self.weather.hides:
+            call.shown_from = now + self.weather.hidden
         self.ledger.append(call)
         self.say(f"accepts {key} as call {call.id}: {kind} until {ended - now:.2f} s from now")
         return call
@@ -264,7 +271,8 @@ class Provider:
         rows = [
             call
             for call in self.ledger
-            if call.accepted_at <= seen and start <= self._created(call) <= end
+            if max(call.accepted_at, call.shown_from) <= seen
+            and start <= self._created(call) <= end
         ]
         position, limit = int(query["posicao"]), int(query["limite"])
         shown = ",".join(self._show(call, seen) for call in rows[position : position + limit])

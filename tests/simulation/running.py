@@ -17,19 +17,19 @@ from typing import Any
 
 import structlog
 
-from activities.messages import CloseInput
+from activities.messages import CloseInput, PrepareInput
 from activities.running import RunActivities
-from campaigns.policy import dialing_rules
-from store import importing, runs, suppressing
+from store import importing, runs
+from tests.simulation.case import Evidence
 from tests.simulation.database import Database, SimulatedStore
-from tests.simulation.judge import Evidence, judge
+from tests.simulation.judge import judge
 from tests.simulation.loop import OWNER, START, Loop, clock
+from tests.simulation.people import ACCOUNT, People
 from tests.simulation.process import Process, Sent
 from tests.simulation.provider import Provider
 from tests.simulation.scenario import Listed, Order, Scenario, number, rows, scenario
 from tests.simulation.server import Lane, Server
 
-ACCOUNT = "account"
 LONGEST = 900.0
 """Virtual seconds within which everything must be over."""
 AFTERWARDS = 30.0
@@ -78,7 +78,8 @@ class Simulation:
         self.provider.invalid = {number(n).e164 for n in plan.invalid}
         self.server = Server(Random(f"{plan.seed} server"), self.say)
         self.dooms = list(plan.dooms)
-        self.people = SimulatedStore.of(database, None, _no_boundary)
+        self.store = SimulatedStore.of(database, None, _no_boundary)
+        self.people = People(plan, self.store, self.provider, self.say)
         self.lanes: list[Lane] = []
         self.started = 0
 
@@ -134,31 +135,17 @@ class Simulation:
 
     async def _begin(self, listed: Listed) -> None:
         await runs.create_run(
-            self.people,
+            self.store,
             run_id=listed.run,
             account=ACCOUNT,
             definition=listed.definition,
             lanes=listed.lanes,
         )
-        await importing.import_rows(self.people, listed.run, rows(listed.people))
-        await runs.mark_ready(self.people, listed.run)
+        await importing.import_rows(self.store, listed.run, rows(listed.people))
+        await runs.mark_ready(self.store, listed.run)
 
     async def _obey(self, order: Order) -> None:
-        run = self.plan.campaigns[order.run].run
-        self.say("person", f"{order.what} {run}")
-        try:
-            if order.what == "pause":
-                await runs.pause(self.people, run, "a person")
-            elif order.what == "resume":
-                await runs.resume(self.people, run)
-            elif order.what == "suppress":
-                entry = suppressing.Suppression(e164=number(order.person).e164)
-                await suppressing.add(self.people, ACCOUNT, [entry])
-            else:
-                hang_up = order.what == "stop and hang up"
-                await runs.stop(self.people, run, "a person", hang_up=hang_up)
-        except runs.RunError as error:
-            self.say("person", f"is told: {error}")
+        await self.people.obey(order)
         for lane in self.lanes:
             lane.woken.set()
 
@@ -169,16 +156,32 @@ class Simulation:
         while True:  # somebody looks after a run that paused itself, for lack of balance
             await asyncio.sleep(20)
             for index, listed in enumerate(self.plan.campaigns):
-                if (await runs.get_run(self.people, listed.run)).state == "paused":
+                if (await runs.get_run(self.store, listed.run)).state == "paused":
                     await self._obey(Order(0.0, "resume", index))
 
     async def _carry(self, listed: Listed) -> None:
         """Carry a run as its workflow does: its lanes, then its end."""
-        rules = dialing_rules(listed.definition, 1)
-        lanes = [Lane(self.server, listed.run, n, rules) for n in range(listed.lanes)]
-        self.lanes += lanes
-        await asyncio.gather(*(lane.carry() for lane in lanes))
-        running = RunActivities(self.people)
+        running = RunActivities(self.store)
+        prepared = await running.prepare(PrepareInput(run=listed.run))
+        while True:
+            lanes = [
+                Lane(
+                    self.server,
+                    running,
+                    listed.run,
+                    lane,
+                    rules=prepared.rules,
+                    opened=len(self.lanes),
+                )
+                for lane in range(prepared.lanes)
+            ]
+            self.lanes += lanes
+            await asyncio.gather(*(lane.carry() for lane in lanes))
+            if await self._close(running, listed):
+                return
+
+    async def _close(self, running: RunActivities, listed: Listed) -> bool:
+        """End a run; False when somebody was made due after its lanes had finished."""
         while True:
             try:
                 closed = await running.close(CloseInput(run=listed.run))
@@ -187,12 +190,12 @@ class Simulation:
                 await asyncio.sleep(15)
             else:
                 self.say("workflow", f"{listed.run} is {closed.state}")
-                return
+                return closed.state in {"completed", "stopped", "failed"}
 
     async def run(self) -> str:
         """Run to the end; return the first promise that was broken."""
         plan = self.plan
-        await runs.ensure_account(self.people, ACCOUNT, plan.account_channels, plan.account_rate)
+        await runs.ensure_account(self.store, ACCOUNT, plan.account_channels, plan.account_rate)
         for listed in plan.campaigns:
             await self._begin(listed)
         background = [
@@ -206,13 +209,18 @@ class Simulation:
         except TimeoutError:
             over = False
         at_the_end = clock()
-        await asyncio.sleep(AFTERWARDS)
+        await asyncio.sleep(AFTERWARDS / 2)
+        if plan.looks_after:
+            for listed in plan.campaigns:
+                await self.people.look_after(listed.run)
+        await asyncio.sleep(AFTERWARDS / 2)
         for task in background:
             task.cancel()
         evidence = Evidence(
             plan=plan,
             ledger=self.provider.ledger,
             sent=self.sent,
+            done=self.people.done,
             connection=self.database.reader.connection.driver_connection,
             over=over,
             ended_at=at_the_end,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from random import Random
 from typing import Any, Literal
 
@@ -45,9 +46,21 @@ class Order:
     """What a person at the command line does at an instant."""
 
     at: float
-    what: Literal["pause", "resume", "stop", "stop and hang up", "suppress"]
+    what: Literal[
+        "pause",
+        "resume",
+        "stop",
+        "stop and hang up",
+        "suppress",
+        "withdraw",
+        "update",
+        "resolve",
+    ]
     run: int
     person: int = 0
+    """Whom it is about: a number by its index, or, to withdraw, a contact by its place."""
+    definition: Campaign | None = None
+    """What the campaign is to be from then on."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +68,15 @@ class Listed:
     """One campaign with its people, each a list of numbers by their index."""
 
     run: str
-    definition: Campaign
+    written: Mapping[str, Any]
+    """The campaign as its file has it."""
     people: tuple[tuple[int, ...], ...]
     lanes: int
+
+    @cached_property
+    def definition(self) -> Campaign:
+        """The campaign as it begins."""
+        return Campaign.model_validate(self.written)
 
 
 @dataclass(frozen=True)
@@ -73,6 +92,8 @@ class Scenario:
     dooms: tuple[tuple[Doom, ...], ...]
     """What becomes of each process, in the order in which they start; later ones live on."""
     orders: tuple[Order, ...]
+    looks_after: bool
+    """Whether somebody settles, in the end, what could not be decided."""
     store_faults: float
     """Share of the store's transactions that fail until the weather clears up."""
     mix: Mapping[str, float]
@@ -122,15 +143,20 @@ def scenario(seed: int) -> Scenario:
     )
     capped = rng.random() < 0.3
     workers = rng.choice((1, 2, 2, 3))
+    people = Random(f"{seed} people")  # so that what they may do can grow and the rest stay
+    weather = _weather(rng, quiet)
+    if park and people.random() < 0.5:
+        weather = replace(weather, hides=people.choice((0.3, 0.9)), hidden=4 * quiet)
     return Scenario(
         seed=seed,
         campaigns=campaigns,
         account_channels=rng.randint(1, 4) if capped else None,
         account_rate=rng.choice((2.0, 4.0)) if capped else None,
-        weather=_weather(rng, quiet),
+        weather=weather,
         workers=workers,
         dooms=tuple(_dooms(rng) for _ in range(workers + rng.randint(0, 3))),
-        orders=_orders(rng, len(campaigns)),
+        orders=_in_order(*_orders(rng, len(campaigns)), *_changes(people, campaigns, park=park)),
+        looks_after=people.random() < 0.5,
         store_faults=rng.choice((0.0, 0.0, 0.0, 0.02, 0.08)),
         mix={
             "answer": rng.choice((1, 2, 4)),
@@ -154,27 +180,25 @@ def _campaign(rng: Random, index: int, quiet: float, *, park: bool, crowd: int) 
     limits: dict[str, Any] = {"per_contact": {"total": str(rng.choice((1, 2, 3, 5)))}}
     if rng.random() < 0.15:
         limits["per_number"] = {"total": str(rng.choice((1, 2, 3)))}
-    definition = Campaign.model_validate(
-        {
-            "campaign": f"campanha-{index}",
-            "purpose": "collection",
-            "dial_list": {"file": "lista.csv", "numbers": ["a", "b"]},
-            "call": {
-                "connect_to": OURS,
-                "contact_leg": rng.choice(("origem", "origem", "destino")),
-                "max_duration": rng.choice(("10s", "15s")),
-            },
-            "pacing": {
-                "channels": str(rng.choice((1, 2, 3, 5))),
-                "calls_per_second": rng.choice(("1", "2", "2", "5", "10")),
-            },
-            "calling_hours": "always",
-            "limits": limits,
-            "reconcile": {"quiet": f"{quiet:g}s", "then": "park" if park else "requeue"},
-            "retry": rng.choice(RETRIES),
-        }
-    )
-    return Listed(f"run{index + 1}", definition, tuple(people), rng.choice((1, 1, 1, 2, 2, 3)))
+    written = {
+        "campaign": f"campanha-{index}",
+        "purpose": "collection",
+        "dial_list": {"file": "lista.csv", "numbers": ["a", "b"]},
+        "call": {
+            "connect_to": OURS,
+            "contact_leg": rng.choice(("origem", "origem", "destino")),
+            "max_duration": rng.choice(("10s", "15s")),
+        },
+        "pacing": {
+            "channels": str(rng.choice((1, 2, 3, 5))),
+            "calls_per_second": rng.choice(("1", "2", "2", "5", "10")),
+        },
+        "calling_hours": "always",
+        "limits": limits,
+        "reconcile": {"quiet": f"{quiet:g}s", "then": "park" if park else "requeue"},
+        "retry": rng.choice(RETRIES),
+    }
+    return Listed(f"run{index + 1}", written, tuple(people), rng.choice((1, 1, 1, 2, 2, 3)))
 
 
 def _weather(rng: Random, quiet: float) -> Weather:
@@ -239,4 +263,42 @@ def _orders(rng: Random, runs: int) -> tuple[Order, ...]:
             orders.append(Order(at, rng.choice(("stop", "stop and hang up")), run))
     if rng.random() < 0.1:
         orders.append(Order(round(rng.uniform(0.1, 5), 3), "suppress", 0, person=rng.randint(0, 4)))
+    return _in_order(*orders)
+
+
+def _in_order(*orders: Order) -> tuple[Order, ...]:
     return tuple(sorted(orders, key=lambda order: order.at))
+
+
+def _changes(rng: Random, campaigns: Sequence[Listed], *, park: bool) -> Iterator[Order]:
+    """Draw who leaves, which rules change, and when somebody looks after lost calls."""
+    for run, listed in enumerate(campaigns):
+        for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
+            at = round(rng.choice((0.5, 3.0, 8.0)) * rng.uniform(0.05, 1), 3)
+            yield Order(at, "withdraw", run, person=rng.randrange(len(listed.people)))
+        written, at = listed.written, 0.0
+        for _ in range(rng.choice((0, 0, 0, 1, 2))):
+            at += round(rng.choice((0.5, 2.0, 5.0)) * rng.uniform(0.1, 1), 3)
+            written = _changed(rng, written)
+            yield Order(at, "update", run, definition=Campaign.model_validate(written))
+        for _ in range(rng.choice((0, 3, 6, 9)) if park else 0):
+            yield Order(round(rng.uniform(4, 20), 3), "resolve", run)
+
+
+def _changed(rng: Random, written: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a campaign with one or two of the things different that may change while it runs."""
+    pacing = {
+        "channels": str(rng.choice((1, 2, 3, 5))),
+        "calls_per_second": rng.choice(("1", "2", "5", "10")),
+        "priority": rng.choice(("1", "3", "5")),
+    }
+    changed = dict(written)
+    for what in rng.sample((*pacing, "limits", "retry"), rng.randint(1, 2)):
+        if what == "limits":
+            total = {"total": str(rng.choice((1, 2, 3, 5)))}
+            changed["limits"] = {**changed["limits"], "per_contact": total}
+        elif what == "retry":
+            changed["retry"] = rng.choice(RETRIES)
+        else:
+            changed["pacing"] = {**changed["pacing"], what: pacing[what]}
+    return changed

@@ -13,7 +13,8 @@ from random import Random
 
 from temporalio.testing import ActivityEnvironment
 
-from activities.messages import AdvanceInput, AdvanceResult
+from activities.messages import AdvanceInput, AdvanceResult, RulesInput
+from activities.running import RunActivities
 from campaigns.attempts import DialingRules, Step
 from campaigns.policy import next_step
 from tests.simulation.loop import clock
@@ -113,10 +114,22 @@ def _cancel(process: Process, environment: ActivityEnvironment) -> None:
 class Lane:
     """Does what the lane's workflow does: turns, decides, and waits."""
 
-    def __init__(self, server: Server, run: str, lane: int, rules: DialingRules) -> None:
+    def __init__(
+        self,
+        server: Server,
+        running: RunActivities,
+        run: str,
+        lane: int,
+        *,
+        rules: DialingRules,
+        opened: int,
+    ) -> None:
         self.server = server
+        self.running = running
         self.run, self.lane = run, lane
         self.rules = rules
+        self.opened = opened
+        """How many lanes were opened before it: no token comes twice."""
         self.turns = 0
         self.steps: tuple[Step, ...] = ()
         self.woken = asyncio.Event()
@@ -125,7 +138,7 @@ class Lane:
         """Turn until nothing is left."""
         looks = 0
         while True:
-            token = f"{self.run}/{self.lane}/{self.turns}"
+            token = f"{self.run}/{self.lane}/{self.opened}.{self.turns}"
             result = await self.server.turn(
                 AdvanceInput(run=self.run, lane=self.lane, token=token, steps=self.steps)
             )
@@ -133,6 +146,8 @@ class Lane:
                 await asyncio.sleep(BREATHER)
                 continue
             self.turns += 1
+            if result.rules_version > self.rules.version:
+                self.rules = await self.running.load_rules(RulesInput(run=self.run))
             self.steps = tuple(next_step(self.rules, ended) for ended in result.ended)
             for step in self.steps:
                 self.server.say("workflow", f"{step.key}: {step.outcome.value}, {step.action}")

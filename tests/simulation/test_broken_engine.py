@@ -14,10 +14,11 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
+from sqlalchemy import text as sql
 
 from activities.lost_answers import LostAnswers
-from store import placing, sharing
+from store import placing, sharing, unknowns
 from store.engine import Store
 from store.schema import attempts
 from store.sharing import Room
@@ -106,6 +107,70 @@ def without_a_cap_on_channels() -> Iterator[None]:
         yield
 
 
+async def _behind(store: Store, text: str, keys: Sequence[str]) -> None:
+    """Change rows behind the engine's back, in no time; `:keys` are attempts."""
+    assert isinstance(store, SimulatedStore)
+    database: Database = store.file
+    if not database.taken:
+        query = sql(text).bindparams(bindparam("keys", expanding=True))
+        database.writer.execute(query, {"keys": list(keys)})
+        database.writer.commit()
+
+
+@contextmanager
+def _claiming_after(text: str) -> Iterator[None]:
+    """Change rows before each claim of theirs."""
+    real = placing.claim
+
+    async def claim(store: Store, **options: Any) -> Any:
+        await _behind(store, text, options["keys"])
+        return await real(store, **options)
+
+    with mock.patch.object(placing, "claim", claim):
+        yield
+
+
+def calling_who_was_withdrawn() -> AbstractContextManager[None]:
+    """Forget, before a claim, that the contact has left."""
+    return _claiming_after(
+        "UPDATE contacts SET outcome = NULL WHERE (run_id, n) IN"
+        " (SELECT run_id, n FROM attempts WHERE key IN :keys)"
+    )
+
+
+def claiming_by_old_rules() -> AbstractContextManager[None]:
+    """Take every reservation for one of the run's newest epoch."""
+    return _claiming_after(
+        "UPDATE attempts SET epoch = (SELECT epoch FROM runs WHERE id = run_id) WHERE key IN :keys"
+    )
+
+
+@contextmanager
+def _resolving(state: str, becomes: str | None) -> Iterator[None]:
+    """Write another state than `state` of a contact whose attempt is resolved; None: write none."""
+    real = unknowns._change
+
+    async def change(connection: Any, row: Any, person: Any, **values: Any) -> None:
+        if values["state"] != state:
+            await real(connection, row, person, **values)
+        elif becomes is not None:
+            values |= {"state": becomes, "outcome": None, "due_at": row.posting_at}
+            await real(connection, row, person, **values)
+
+    with mock.patch.object(unknowns, "_change", change):
+        yield
+
+
+def dialing_beside_a_call_that_was_found() -> AbstractContextManager[None]:
+    """Make a contact due whose call is followed."""
+    return _resolving("live", "due")
+
+
+def losing_who_was_not_called() -> AbstractContextManager[None]:
+    """Leave a contact as it is of whom a person says that it was not called."""
+    return _resolving("due", None)
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("broken", "shows", "first"),
@@ -115,6 +180,10 @@ def without_a_cap_on_channels() -> Iterator[None]:
         (deciding_too_early, "live twice|was called . times", 10),
         (sending_twice, "a key was", 8),
         (without_a_cap_on_channels, "calls on . channels", 30),
+        (calling_who_was_withdrawn, "although its contact was withdrawn", 4),
+        (claiming_by_old_rules, "by rules older", 11),
+        (dialing_beside_a_call_that_was_found, "finished 2|dialed again", 129),
+        (losing_who_was_not_called, "is unknown, and no attempt|counts {", 18),
     ],
 )
 def test_the_simulation_sees_a_broken_engine(

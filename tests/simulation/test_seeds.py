@@ -26,7 +26,8 @@ MET = (
     "dies (", "freezes (", "is cut off", "is told to end", "is given to another process",
     "event=adopted", "event=not_placed", "event=unknown", "event=post_unsure", "event=post_refused",
     "the store fails", "pause run", "stop run", "stop and hang up", "suppress",
-    "next_number", "voicemail",
+    "next_number", "voicemail", "withdraw run", "gone=1", "under_way=1", "goes by version 3",
+    "as not-placed", "as done",
 )  # fmt: skip
 """What must be found in the traces of these seeds."""
 
