@@ -6,8 +6,8 @@ does `then: next_number` where the contact has no other number: the line below g
 A number that seems not to exist gives way to the contact's next one even where no rule says so; it
 is declared dead only when another day has confirmed it (`store.dead`).
 Attempts that never became a call (`refused`, `not_sent`, `not_placed`) are no one's fault: they are
-due again under a new key, up to `MAX_TECHNICAL` of them in a row; refusals of the account are not
-counted (`store.settling`).
+due again under a new key, up to `MAX_TECHNICAL` of them in a row; refusals of the account, a 429
+among them, are not counted (`store.settling`).
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ WORTH_A_STATEMENT = 8
 
 _DECIDED = Many(insert(decisions), *(c.name for c in decisions.c if c.name != "id"))
 _BROKEN = frozenset({Outcome.TECHNICAL, Outcome.NEVER_RAN})
+_OF_THE_ACCOUNT = frozenset({"account", "pacing"})
 _NO_CALL = frozenset({Outcome.REFUSED, Outcome.NOT_SENT, Outcome.NOT_PLACED})
 
 
@@ -243,11 +244,12 @@ async def _places(
 
 
 def blames_account(refusal: str | None) -> bool:
-    """Whether an attempt was refused on account of the account, such as for want of balance.
+    """Whether an attempt was refused on account of the account: no balance, or a 429.
 
-    That says nothing about the contact: it is not counted against it.
+    That says nothing about the contact: it is not counted against it. It is due again for as long
+    as the run lasts, and no faster than the pause, or the pace, which such an answer leaves.
     """
-    return refusal is not None and json.loads(refusal).get("kind") == "account"
+    return refusal is not None and json.loads(refusal).get("kind") in _OF_THE_ACCOUNT
 
 
 def _failed(row: Any, step: Step) -> bool:

@@ -258,15 +258,16 @@ async def test_giving_up_is_done_once_and_only_from_the_state_that_was_seen(
     assert [ended.how for ended in await run.undecided()] == [state]
 
 
+@pytest.mark.parametrize("blamed", ["account", "pacing"])
 async def test_refusals_of_the_account_are_not_counted_against_the_contact(
-    scene: Opens, clock: Clock
+    scene: Opens, clock: Clock, blamed: str
 ) -> None:
-    """A run that resumes by itself after each 402 gives nobody up; other failures still count."""
+    """However often the API says 402 or 429, nobody is given up; other failures still count."""
     run = await scene(rows=people(1))
     rules = dialing_rules(run.definition, 1)
     steps: tuple[Step, ...] = ()
-    no_balance = ["account"] * (MAX_TECHNICAL + 2)
-    for kind in [*no_balance, "other", *no_balance, "other"]:
+    often = [blamed] * (MAX_TECHNICAL + 2)
+    for kind in [*often, "other", *often, "other"]:
         clock.now += 3_600
         token = run.token()
         (key,) = (await run.reserve(token, steps=steps)).keys
