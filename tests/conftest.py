@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 from collections.abc import Iterator
@@ -35,6 +36,16 @@ LONGEST = (
     "tests/activities/test_place_stateful.py",
 )
 """Tests that take long: last, they would leave the other processes without work."""
+
+
+gc.set_threshold(50_000, 20, 50)  # as the programs do: a process of tests keeps a million objects
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, not among the tests and what they have imported."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)
