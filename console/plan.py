@@ -59,7 +59,7 @@ def _command(
 ) -> int:
     """Tell who would be called now, later and never, until when, and at what cost at most.
 
-    Exit code 2 where nobody ever would be.
+    Exit code 2 where nobody ever would be, 1 where it may not start yet.
     """
     target = find_target()
     instant = _instant(at)
@@ -90,10 +90,13 @@ def _command(
     else:
         print("\n".join(describe(plan)))
         tell_where(print, mendable if plan.rejected else None)
-    if plan.nobody is None:
-        return 0
-    _note(f"Nobody would be called: {plan.nobody}. [nobody_to_call]")
-    return InvalidDefinitionError.exit_code
+    if plan.nobody is not None:
+        _note(f"Nobody would be called: {plan.nobody}. [nobody_to_call]")
+        return InvalidDefinitionError.exit_code
+    if not plan.may_start:
+        _note("It may not start yet: its rules require what is missing. [may_not_start]")
+        return CommandError.exit_code
+    return 0
 
 
 def _note(line: str) -> None:

@@ -61,6 +61,7 @@ def plan(
         printed = capsys.readouterr()
         assert ended == code, printed.err
         assert ("[nobody_to_call]" in printed.err) is (code == 2)
+        assert ("[may_not_start]" in printed.err) is (code == 1)
         assert "9876" not in printed.out + printed.err, "a number was shown"
         return json.loads(printed.out) if "--json" in options else printed.out
 
@@ -68,8 +69,12 @@ def plan(
 
 
 def test_it_tells_who_is_called_now_later_and_never(plan: Plan, tmp_path: Path) -> None:
-    """By count, instant and rule with its law; nothing is called, and no store is made."""
-    told = plan("--at", EVENING, "--json")
+    """By count, instant and rule with its law; nothing is called, and no store is made.
+
+    It may not start without the registries that its rules require, so the exit code is that of
+    `run`.
+    """
+    told = plan("--at", EVENING, "--json", code=1)
     outlook = told["outlook"]
     assert (told["contacts"], told["rejected"], outlook["now"]) == (6, 1, 5)
     assert outlook["now_by_uf"] == {"AC": 1, "DF+GO": 1, "GO": 3}
@@ -88,7 +93,7 @@ def test_it_tells_who_is_called_now_later_and_never(plan: Plan, tmp_path: Path) 
 
     assert told["nobody"] is None
 
-    late = plan("--at", "2026-11-25T22:00:00-03:00", "--json")["outlook"]
+    late = plan("--at", "2026-11-25T22:00:00-03:00", "--json", code=1)["outlook"]
     assert late["now"] == 0
     waits = {item["until"]: item["contacts"] for item in late["waiting"]}
     assert waits == {"2026-11-26T12:00:00Z": 4, "2026-11-26T14:00:00Z": 1}
@@ -96,7 +101,7 @@ def test_it_tells_who_is_called_now_later_and_never(plan: Plan, tmp_path: Path) 
 
 def test_people_read_the_same(plan: Plan) -> None:
     """The text names rules, laws, instants, and the file of rejected rows."""
-    text = plan("--at", EVENING, more="schedule: {start_at: '2026-11-26T07:00:00-03:00'}")
+    text = plan("--at", EVENING, more="schedule: {start_at: '2026-11-26T07:00:00-03:00'}", code=1)
     assert "as of Thu 2026-11-26 07:00:00" in text
     assert "called at once  0" in text
     assert "until Thu 2026-11-26 09:00:00: 4 (" in text
@@ -173,7 +178,7 @@ def test_where_nobody_would_ever_be_called_it_says_why(
 
 def test_nonsense_is_told(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     """A time that is none, and a list that cannot be used, each in one line."""
-    plan()
+    plan(code=1)
     assert commands.call(["plan", "natal.yaml", "--at", "soon"]) == 1
     assert "is not a time" in capsys.readouterr().err
     Path("lista.csv").unlink()
