@@ -56,14 +56,14 @@ def test_a_turn_has_claimed_what_it_could_when_it_reports(template: Path, tmp_pa
 
     async def main() -> None:
         provider = Provider()
-        script = {person(n): [{"outcome": "answer", "ring": 1, "talk": 2}] for n in range(40)}
+        script = {person(n): [{"outcome": "answer", "ring": 1, "talk": 2}] for n in range(20)}
         provider.script(script)
         definition = campaign(pacing={"channels": "4", "calls_per_second": "50"})
         async with World(tmp_path, template, provider) as world:
-            await world.begin(definition, people(*range(40)))
+            await world.begin(definition, people(*range(20)))
             lane = Lane(world, definition)
             reported = 0
-            while reported < 24:
+            while reported < 12:
                 result = await lane.turn()
                 reported += len(result.ended)
                 held = await states(world)
@@ -71,7 +71,7 @@ def test_a_turn_has_claimed_what_it_could_when_it_reports(template: Path, tmp_pa
                 assert held["posting"] + held["placed"] == 4, held
             await lane.carry()
             judge(provider, channels=4, rate=50)
-            assert len(provider.calls()) == 40
+            assert len(provider.calls()) == 20
 
     virtual.run(main)
 
@@ -128,20 +128,20 @@ def test_what_was_lost_or_given_up_is_found_among_rows_that_are_known(
 
     async def main() -> None:
         provider = Provider()
-        script = {person(n): [{"outcome": "answer", "ring": 1, "talk": 20}] for n in range(60)}
+        script = {person(n): [{"outcome": "answer", "ring": 1, "talk": 20}] for n in range(36)}
         script[person(5)] = [{"outcome": "answer", "ring": 1, "talk": 300}] * 2
         provider.script(script)
         definition = campaign(
             pacing={"channels": "9", "calls_per_second": "50"}, reconcile={"quiet": "5s"}
         )
-        provider.will("chamada criar", *["ok"] * 4, "lost after", "slow 60")
+        provider.will("chamada criar", *["ok"] * 4, "lost after", "slow 45")
         async with World(tmp_path, template, provider) as world:
-            await world.begin(definition, people(*range(60)))
+            await world.begin(definition, people(*range(36)))
             await Lane(world, definition).carry()
-            assert (await world.report()).contacts.by_outcome == {"answered": 60}
+            assert (await world.report()).contacts.by_outcome == {"answered": 36}
         assert LEFT, "rows were left unread all the while"
         calls = {(call.tags or "").split(" ")[0]: call for call in provider.calls()}
-        assert len(provider.calls()) == len(calls) == 61, "the one that came late is one more"
+        assert len(provider.calls()) == len(calls) == 37, "the one that came late is one more"
         late = calls["run1.6.1"]
         assert late.ended_at - late.accepted_at < 60, "it would have gone on for five minutes"
 
