@@ -89,7 +89,7 @@ class Call:
     partial_recordings: list[tuple[float, float | None]] = field(default_factory=list)
     rating: tuple[int, str | None] | None = None
     asked_at: float | None = None  # when the request had arrived: a slow API accepts it later
-    printed: tuple[object, dict[str, object]] | None = field(default=None, repr=False)
+    printed: tuple[object, bytes] | None = field(default=None, repr=False)
     """The ended call as the API prints it, and the settings that it was printed by."""
 
     def general(self, now: float) -> General:

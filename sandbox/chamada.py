@@ -3,8 +3,11 @@
 from hashlib import blake2b
 from typing import Any
 
+from orjson import Fragment
+
 from sandbox.billing import Bill, bill
 from sandbox.calls import FOREVER, Call, Leg, LegName
+from sandbox.envelope import as_json
 from sandbox.moments import clock, iso
 from sandbox.settings import SandboxSettings
 
@@ -23,14 +26,22 @@ def recording_ready(call: Call, now: float, settings: SandboxSettings) -> bool:
     )
 
 
-def render(call: Call, now: float, settings: SandboxSettings, base_url: str) -> dict[str, Any]:
-    """Print the whole object; what is not known before the end is null while the call runs.
+def printed(call: Call, now: float, settings: SandboxSettings, base_url: str) -> Fragment:
+    """Print the whole object as JSON.
 
     An ended call is printed once: reports show it again and again, and it changes no more.
     """
+    if call.printed is None or call.printed[0] is not settings or now < call.ended_at:
+        text = as_json(render(call, now, settings, base_url))
+        if now < call.ended_at or call.gravar_audio != recording_ready(call, now, settings):
+            return Fragment(text)
+        call.printed = (settings, text)
+    return Fragment(call.printed[1])
+
+
+def render(call: Call, now: float, settings: SandboxSettings, base_url: str) -> dict[str, Any]:
+    """Give the whole object; what is not known before the end is null while the call runs."""
     general = call.general(now)
-    if general == "finalizada" and call.printed is not None and call.printed[0] is settings:
-        return call.printed[1]
     url = None
     if recording_ready(call, now, settings):
         key = recording_key(call.id, settings.seed)
@@ -50,8 +61,6 @@ def render(call: Call, now: float, settings: SandboxSettings, base_url: str) -> 
     }
     if call.detecta_caixa:
         rendered["detecta_caixa"] = True
-    if general == "finalizada" and (url is not None or not call.gravar_audio):
-        call.printed = (settings, rendered)
     return rendered
 
 

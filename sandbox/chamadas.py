@@ -5,7 +5,7 @@ from typing import Any
 from sandbox import envelope
 from sandbox.account import Account
 from sandbox.calls import FOREVER, Call, Leg
-from sandbox.chamada import render
+from sandbox.chamada import printed
 from sandbox.envelope import Answer, ApiError
 from sandbox.incoming import Incoming, boolean, number
 from sandbox.moments import parse as parse_moment
@@ -100,7 +100,7 @@ def desligar(account: Account, incoming: Incoming) -> Answer:
 def buscar(account: Account, incoming: Incoming) -> Answer:
     """One call as it is now."""
     call = find(account, incoming)
-    return Answer(RETURNED, render(call, account.now(), account.settings, account.public_url))
+    return Answer(RETURNED, printed(call, account.now(), account.settings, account.public_url))
 
 
 def sem_id(_account: Account, _incoming: Incoming) -> Answer:
@@ -131,7 +131,7 @@ def relatorio(account: Account, incoming: Incoming) -> Answer:
         keep=keep if origem or destino else None,
     )
     settings, base = account.settings, account.public_url
-    dados: dict[str, Any] = {"relatorio": [render(call, now, settings, base) for call in calls]}
+    dados: dict[str, Any] = {"relatorio": [printed(call, now, settings, base) for call in calls]}
     if settings.report_totals:
         dados |= {"total": total, "posicao": skip, "limite": limit}
     return Answer(RETURNED, dados)

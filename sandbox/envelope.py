@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from starlette.responses import Response
 
 ABSENT: Any = object()  # `dados` is missing altogether in some documented answers
@@ -77,12 +78,19 @@ def invalid(parameter: str) -> Row:
     return Row(405, 11, f"o parametro {parameter} é inválido")
 
 
+def as_json(content: object) -> bytes:
+    """Encode without escaping Portuguese, as compactly as JSON allows."""
+    try:
+        return orjson.dumps(content)
+    except orjson.JSONEncodeError:  # a number above 64 bits
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def json_response(
     content: object, status: int = 200, headers: dict[str, str] = HEADERS
 ) -> Response:
-    """Encode without escaping Portuguese, as compactly as JSON allows."""
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(body, status, headers, media_type="application/json")
+    """Answer with JSON."""
+    return Response(as_json(content), status, headers, media_type="application/json")
 
 
 def success(answer: Answer) -> Response:

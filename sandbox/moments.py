@@ -2,6 +2,8 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+from math import floor
 
 # The API prints this offset everywhere; Brasilia has had no other since 2019.
 BRASILIA = timezone(timedelta(hours=-3))
@@ -17,9 +19,15 @@ LAST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()  # beyond it no calendar c
 
 def iso(instant: float) -> str:
     """Epoch seconds as ISO 8601 with the offset -03:00, whole seconds."""
-    return datetime.fromtimestamp(instant, BRASILIA).isoformat(timespec="seconds")
+    return _iso(floor(round(instant, 6)))
 
 
+@lru_cache(maxsize=4_096)
+def _iso(second: int) -> str:
+    return datetime.fromtimestamp(second, BRASILIA).isoformat()
+
+
+@lru_cache(maxsize=4_096)
 def clock(seconds: int) -> str:
     """Write a duration as HH:MM:SS."""
     minutes, second = divmod(seconds, 60)
