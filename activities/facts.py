@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from campaigns.attempts import CallFacts, LegFacts
@@ -21,6 +22,17 @@ def _leg(leg: Leg | LegState) -> LegFacts:
     )
 
 
+@lru_cache(maxsize=8_192)
+def _known_leg(leg: LegState) -> LegFacts:
+    return _leg(leg)
+
+
+def _legs(call: Chamada | CallState) -> tuple[LegFacts, LegFacts]:
+    if isinstance(call, CallState):  # which is where nearly all ends are seen
+        return _known_leg(call.origem), _known_leg(call.destino)
+    return _leg(call.origem), _leg(call.destino)
+
+
 def call_facts(
     call: Chamada | CallState,
     contact_leg: Literal["origem", "destino"],
@@ -33,19 +45,37 @@ def call_facts(
     A call that our ring limit ended is a call that nobody answered: its contact leg says so,
     because the API reports such a leg as `cancelada`.
     """
-    contact, other = _leg(call.origem), _leg(call.destino)
+    contact, other = _legs(call)
     if contact_leg == "destino":
         contact, other = other, contact
     if ring_limit and contact.status != "atendida":
         contact = contact.model_copy(
             update={"status": RING_LIMIT_STATUS, "reason": RING_LIMIT_REASON}
         )
-    return CallFacts(
-        contact=contact,
-        other=other,
+    return _both(
+        contact,
+        other,
         voicemail_detection=call.detecta_caixa,
         contact_rings_first=contact_leg == "origem",
         hung_up=hung_up and not ring_limit,
+    )
+
+
+@lru_cache(maxsize=8_192)
+def _both(
+    contact: LegFacts,
+    other: LegFacts,
+    *,
+    voicemail_detection: bool | None,
+    contact_rings_first: bool,
+    hung_up: bool,
+) -> CallFacts:
+    return CallFacts(
+        contact=contact,
+        other=other,
+        voicemail_detection=voicemail_detection,
+        contact_rings_first=contact_rings_first,
+        hung_up=hung_up,
     )
 
 

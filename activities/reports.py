@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -43,14 +43,22 @@ class Reports:
     """How dense the report is, as far as is known."""
 
     async def read(
-        self, start: float, end: float, known: Known | None, *, at_once: bool
+        self,
+        start: float,
+        end: float,
+        known: Known | None,
+        *,
+        calls: Collection[int] | None = None,
     ) -> AsyncGenerator[tuple[list[CallState], set[int]], None]:
-        """Read a window to its end, round by round: the rows that are not `known`, and every id.
+        """Read a window, round by round: the rows that are not `known`, and every id.
 
-        `at_once` asks for several pages of a long one together: it then may miss a row that moves
-        from one page to another meanwhile. Raises a `VoiceError` of a request.
+        To its end; or, where it is read for some `calls`, until it has shown them all: the API
+        knows whole seconds, and what is younger than those would be rows in vain. Several pages of
+        a long one are then asked for together, which may miss a row that moves from one page to
+        another meanwhile. Raises a `VoiceError` of a request.
         """
-        expected = int(self.rows_per_second * (end - start) / PAGE) if at_once else 0
+        missing = None if calls is None else set(calls)
+        expected = 0 if calls is None else int(self.rows_per_second * (end - start) / PAGE)
         page, together = 0, min(max(expected // PAGES_IN_TURN, 1), AT_ONCE)
         since, until = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)
         while page < MAX_PAGES:
@@ -58,7 +66,12 @@ class Reports:
                 self._page(since, until, page + index, known) for index in range(together)
             )
             rows = [row for page_rows, _ in pages for row in page_rows]
-            yield rows, {row.id for row in rows}.union(*(left_out for _, left_out in pages))
+            ids = {row.id for row in rows}.union(*(left_out for _, left_out in pages))
+            yield rows, ids
+            if missing is not None:
+                missing -= ids
+                if not missing:
+                    return
             if min(len(page_rows) + len(left_out) for page_rows, left_out in pages) < PAGE:
                 return
             page += together

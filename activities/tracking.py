@@ -7,7 +7,7 @@ it cheaper: everything that counts is in the store, and another worker can go on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +34,8 @@ from zenvia.session import Known
 
 WINDOW_MARGIN = 0.2
 """Seconds for what a clock drifts between two calls; a call outside is asked for alone."""
+RELEASE_EVERY = 1.0
+"""Seconds between two looks for numbers and channels that need not be held any more."""
 HANG_UP_AGAIN = 10.0
 CREATED_DEADLINE = 120.0
 """Seconds after which a call that is still `criada` is hung up."""
@@ -89,6 +91,7 @@ class Tracker:
     _memory: dict[str, _Memory] = field(default_factory=dict)
     _open: dict[str, OpenAttempt] = field(default_factory=dict)
     _by_id: dict[int, OpenAttempt] = field(default_factory=dict)
+    _release_at: float = 0.0
     _looked_up: set[str] = field(default_factory=set)
     _done_with: set[int] = field(default_factory=set)
     """Calls of which the report has nothing new to say: ended, or another lane's."""
@@ -164,7 +167,9 @@ class Tracker:
         await self._lost.look_for(
             posting, now, rules=self.rules, skew=self.skew, read=self._read_all
         )
-        await tracking.release_held(self.store, self.run_id)
+        if now >= self._release_at:
+            self._release_at = now + RELEASE_EVERY
+            await tracking.release_held(self.store, self.run_id)
         return self._next(posting)
 
     def hint(self, api_id: int) -> bool:
@@ -203,7 +208,7 @@ class Tracker:
         for key in keys:
             created, row = self._memory[key].created, self._open[key]
             if created is None:
-                first.append(row.posting_at + least - SECOND)  # it may be printed so much early
+                first.append(row.posting_at + least)
                 last.append((row.placed_at or row.send_by) + most)
             else:
                 first.append(created)
@@ -240,9 +245,10 @@ class Tracker:
 
     async def _read_window(self, covered: Sequence[str], now: float) -> None:
         start, end = self._window(covered)
+        calls = [call for key in covered if (call := self._open[key].api_id) is not None]
         known, ids, freed = self.skew is not None, set[int](), self.freed
         try:
-            async for rows, some in self._read(start, end, at_once=True):
+            async for rows, some in self._read(start, end, calls):
                 ids |= some
                 await self._take(rows, now)  # each end leaves a channel: it need not wait
         except errors.VoiceError as error:
@@ -291,16 +297,16 @@ class Tracker:
         return [call]
 
     async def _read(
-        self, start: float, end: float, *, at_once: bool
+        self, start: float, end: float, calls: Collection[int] | None = None
     ) -> AsyncGenerator[tuple[list[CallState], set[int]], None]:
         """Read a window of the report and use what it shows; see `Reports.read`."""
-        async for rows, ids in self._reports.read(start, end, self._known(), at_once=at_once):
+        async for rows, ids in self._reports.read(start, end, self._known(), calls=calls):
             await self._notice(rows)
             yield rows, ids
 
     async def _read_all(self, start: float, end: float) -> AsyncIterator[Sequence[CallState]]:
         """Give the rows of a window, one page after the other."""
-        async for rows, _ in self._read(start, end, at_once=False):
+        async for rows, _ in self._read(start, end):
             yield rows
 
     def _known(self) -> Known | None:

@@ -129,7 +129,7 @@ async def record_ended(store: Store, ended: Sequence[EndedCall]) -> int:
                 {
                     "b_key": item.key,
                     "b_now": now,
-                    "b_facts": item.facts.model_dump_json(exclude_defaults=True),
+                    "b_facts": _text(item.facts),
                     "b_cost": item.cost_brl,
                 }
                 for item in sorted(ended, key=lambda item: item.key)
@@ -232,6 +232,12 @@ async def mark_hung_up(store: Store, keys: Sequence[str]) -> None:
             await connection.execute(
                 update(attempts).where(attempts.c.key.in_(keys)).values(hang_up_at=store.now())
             )
+
+
+@lru_cache(maxsize=4_096)
+def _text(facts: CallFacts) -> str:
+    """Write facts."""
+    return facts.model_dump_json(exclude_defaults=True)
 
 
 @lru_cache(maxsize=4_096)

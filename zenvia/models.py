@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -150,8 +151,21 @@ class LegState(BaseModel):
         return parse_reason(self.motivo_desconexao)
 
 
+_LEG_STATE = tuple(LegState.model_fields)
+
+
+@lru_cache(maxsize=8_192, typed=True)
+def _read_leg(*values: Any) -> LegState:
+    return LegState(**dict(zip(_LEG_STATE, values, strict=True)))
+
+
 def _leg_state(value: Any) -> Any:
-    return value if isinstance(value, dict | LegState) else {}
+    if type(value) is not dict:
+        return value if isinstance(value, LegState) else {}
+    try:  # most legs came to what others came to before: nobody answered, or an agent hung up
+        return _read_leg(*map(value.get, _LEG_STATE))
+    except TypeError:  # something that cannot be a key, where the API documents text or a number
+        return value
 
 
 class CallState(BaseModel):
