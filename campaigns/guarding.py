@@ -7,6 +7,8 @@ since 1970, money is in the units of `campaigns.costs`.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from math import floor
 from typing import Final, Literal
 
 from pydantic import Field
@@ -92,7 +94,12 @@ def _shown(text: str | None) -> str:
 
 def local_day(at: float) -> date:
     """Return the day that a call of this instant counts to."""
-    return datetime.fromtimestamp(at, UTC).astimezone(packaged_zone(DAY_ZONE)).date()
+    return _day_of(floor(at))
+
+
+@lru_cache(maxsize=4_096)
+def _day_of(second: int) -> date:
+    return datetime.fromtimestamp(second, UTC).astimezone(packaged_zone(DAY_ZONE)).date()
 
 
 def next_midnight(at: float) -> float:

@@ -5,9 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from sqlalchemy import Row, and_, bindparam, func, insert, select, update
+from sqlalchemy import (
+    Integer,
+    Text,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from campaigns.attempts import Outcome
 from campaigns.keys import attempt_key
@@ -16,7 +27,8 @@ from store.batches import breathing, parts
 from store.budget import Purse
 from store.engine import Store
 from store.gate import Candidate, Gate
-from store.many import Many
+from store.locking import Locked
+from store.prepared import Many, Prepared, PreparedRows, among, word
 from store.schema import attempts, contacts, decisions, numbers, suppressions
 from store.settling import tally_up
 from store.upsert import insert_ignore
@@ -54,11 +66,51 @@ async def take_up_to(
     return keys
 
 
+class _Due(NamedTuple):
+    n: int
+    position: int
+    drawn: int
+    accepted: int
+    e164: str
+    kind: Literal["movel", "fixo"]
+
+
+_DUE = PreparedRows(
+    select(
+        contacts.c.n,
+        contacts.c.position,
+        contacts.c.drawn,
+        contacts.c.accepted,
+        numbers.c.e164,
+        numbers.c.kind,
+    )
+    .join(
+        numbers,
+        and_(
+            numbers.c.run_id == contacts.c.run_id,
+            numbers.c.n == contacts.c.n,
+            numbers.c.position == contacts.c.position,
+        ),
+    )
+    .where(
+        contacts.c.run_id == bindparam("b_run"),
+        contacts.c.lane == bindparam("b_lane"),
+        contacts.c.state == word("due"),
+        contacts.c.due_at <= bindparam("b_now"),
+    )
+    .order_by(contacts.c.due_at, contacts.c.n)
+    .limit(bindparam("b_want", type_=Integer))
+    # What somebody else is changing just now is looked at again in the next turn.
+    .with_for_update(of=contacts, skip_locked=True),
+    _Due,
+)
+
+
 async def _reserve_round(
     store: Store,
     connection: AsyncConnection,
     *,
-    run: Row[Any],
+    run: Locked,
     run_id: str,
     lane: int,
     token: str,
@@ -70,36 +122,7 @@ async def _reserve_round(
     now: float,
 ) -> tuple[int, list[str]]:
     """Take up to `want` contacts that are due; return how many were looked at, and the keys."""
-    rows = (
-        await connection.execute(
-            select(
-                contacts.c.n,
-                contacts.c.position,
-                contacts.c.drawn,
-                contacts.c.accepted,
-                numbers.c.e164,
-                numbers.c.kind,
-            )
-            .join(
-                numbers,
-                and_(
-                    numbers.c.run_id == contacts.c.run_id,
-                    numbers.c.n == contacts.c.n,
-                    numbers.c.position == contacts.c.position,
-                ),
-            )
-            .where(
-                contacts.c.run_id == run_id,
-                contacts.c.lane == lane,
-                contacts.c.state == "due",
-                contacts.c.due_at <= now,
-            )
-            .order_by(contacts.c.due_at, contacts.c.n)
-            .limit(want)
-            # What somebody else is changing just now is looked at again in the next turn.
-            .with_for_update(of=contacts, skip_locked=True)
-        )
-    ).all()
+    rows = await _DUE.all(connection, b_run=run_id, b_lane=lane, b_now=now, b_want=want)
     if not rows:
         return 0, []
     suppressed = await _suppressed(connection, run, purpose, [row.e164 for row in rows], now)
@@ -171,7 +194,7 @@ async def _reserve_round(
 async def _histories(
     connection: AsyncConnection,
     run_id: str,
-    run: Row[Any],
+    run: Locked,
     rows: Sequence[Any],
     since: float | None,
 ) -> dict[int, list[tuple[float, str]]]:
@@ -202,6 +225,13 @@ async def _histories(
     return found
 
 
+_TAKEN = Prepared(
+    update(contacts)
+    .where(contacts.c.run_id == bindparam("b_run"), among(contacts.c.n, "b_n"))
+    .values(state=word("live"), drawn=contacts.c.drawn + literal_column("1"))
+)
+
+
 async def _insert_attempts(
     store: Store,
     connection: AsyncConnection,
@@ -214,12 +244,7 @@ async def _insert_attempts(
         return []
     inserted = await _insert(store, connection, allowed)
     taken = [item["n"] for item in allowed if item["key"] in inserted]
-    for some in parts(taken):
-        await connection.execute(
-            update(contacts)
-            .where(contacts.c.run_id == run_id, contacts.c.n.in_(some))
-            .values(state="live", drawn=contacts.c.drawn + 1)
-        )
+    await _TAKEN.run(connection, b_run=run_id, b_n=taken)
     elsewhere = [{"b_n": item["n"]} for item in allowed if item["key"] not in inserted]
     if elsewhere:
         await connection.execute(
@@ -347,18 +372,34 @@ async def _block(
     await tally_up(store, connection, run_id, lane, tally)
 
 
+class _Against(NamedTuple):
+    e164: str
+    source: str
+
+
+_AGAINST = PreparedRows(
+    select(suppressions.c.e164, suppressions.c.source).where(
+        suppressions.c.account_id == bindparam("b_account"),
+        among(suppressions.c.e164, "b_e164s"),
+        suppressions.c.scope.in_([word("all"), bindparam("b_purpose", type_=Text)]),
+        suppressions.c.campaign.in_([word(""), bindparam("b_campaign", type_=Text)]),
+        or_(suppressions.c.expires_at.is_(None), suppressions.c.expires_at > bindparam("b_now")),
+    ),
+    _Against,
+)
+
+
 async def _suppressed(
-    connection: AsyncConnection, run: Row[Any], purpose: str, e164s: Sequence[str], now: float
+    connection: AsyncConnection, run: Locked, purpose: str, e164s: Sequence[str], now: float
 ) -> dict[str, tuple[Outcome, str]]:
     """Return what stands against the numbers that may not be called; a person's wish goes first."""
-    rows = await connection.execute(
-        select(suppressions.c.e164, suppressions.c.source).where(
-            suppressions.c.account_id == run.account_id,
-            suppressions.c.e164.in_(e164s),
-            suppressions.c.scope.in_(("all", purpose)),
-            suppressions.c.campaign.in_(("", run.campaign)),
-            (suppressions.c.expires_at.is_(None)) | (suppressions.c.expires_at > now),
-        )
+    rows = await _AGAINST.all(
+        connection,
+        b_account=run.account_id,
+        b_e164s=e164s,
+        b_purpose=purpose,
+        b_campaign=run.campaign,
+        b_now=now,
     )
     found: dict[str, tuple[Outcome, str]] = {}
     for row in rows:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Row, and_, insert, select, update
+from sqlalchemy import and_, insert, select, update
 
 from campaigns.attempts import Outcome
 from campaigns.verdict import END_AT
 from store.engine import Store
+from store.locking import Locked
 from store.runs import Run, locked
 from store.schema import contacts, decisions
 from store.settling import tally_up
@@ -28,7 +29,7 @@ async def expire(
     run_id: str,
     lane: int,
     *,
-    run: Row[Any] | Run,
+    run: Locked | Run,
     ends_at: float,
     now: float,
 ) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Select, insert, select, update
 
 from campaigns.definition import Campaign
 from campaigns.guarding import (
@@ -23,6 +23,7 @@ from campaigns.guarding import (
 )
 from store.budget import begin, charge, cost_of, purse_of
 from store.engine import Store
+from store.locking import Locked
 from store.runs import RunError, close_guards, locked, write_state
 from store.schema import guards, rules, run_events, runs, short_call_days
 from store.trouble import repeatable
@@ -118,7 +119,7 @@ async def review(
     store: Store,
     connection: AsyncConnection,
     run_id: str,
-    run: Row[Any],
+    run: Locked,
     *,
     watch: Watch,
     now: float,
@@ -138,7 +139,7 @@ async def _look(
     store: Store,
     connection: AsyncConnection,
     run_id: str,
-    run: Row[Any],
+    run: Locked,
     *,
     watch: Watch,
     now: float,
@@ -196,7 +197,7 @@ async def _warn(
     name: GuardName,
     verdict: Verdict,
     *,
-    run: Row[Any],
+    run: Locked,
     now: float,
 ) -> None:
     """Write down that a guard warns, or no longer does; the run goes on."""

@@ -17,11 +17,13 @@ from __future__ import annotations
 import json
 from bisect import bisect_left, insort
 from math import ceil, floor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Row, update
+from sqlalchemy import bindparam, update
 
 from campaigns.definition import Frozen
+from store.locking import Locked
+from store.prepared import Prepared
 from store.schema import accounts, runs
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Pace(Frozen):
     """Several runs of the account draw: each takes what is free of one grid."""
     taken: tuple[float, ...] = ()
     """Slots ahead that are taken."""
+    drawer: str | None = None
+    """The process that drew last."""
 
     @property
     def shift(self) -> float:
@@ -102,7 +106,7 @@ def recovered(factor: float, since: float, now: float) -> float:
     return min(1.0, factor * 2 ** min(max(now - since, 0.0) / RECOVERY, 10.0))
 
 
-def pace_of(store: Store, row: Row[Any], run_rate: float, now: float) -> Pace:
+def pace_of(store: Store, row: Locked, run_rate: float, now: float) -> Pace:
     """Return the pace for a run from its locked row (see `store.locking`)."""
     account_rate: float | None = row.calls_per_second
     factor = recovered(row.slow_factor, row.slow_until, now)
@@ -128,6 +132,7 @@ def pace_of(store: Store, row: Row[Any], run_rate: float, now: float) -> Pace:
         next_slot=max(row.next_slot, account_slot),
         crowded=crowded,
         taken=taken,
+        drawer=row.drawer,
     )
 
 
@@ -196,7 +201,9 @@ async def draw_slots(
     if not count:
         return []
     slots, next_slot, ahead = _slots(pace, now, count)
-    changes: dict[str, object] = {"drawer": store.identity}
+    changes: dict[str, object] = {}
+    if pace.drawer != store.identity:
+        changes["drawer"] = store.identity
     if pace.other_drew:
         changes["shared_until"] = now + SHARED_FOR
     if pace.newcomer:
@@ -208,9 +215,15 @@ async def draw_slots(
             changes["next_slot"] = slots[-1] + SPACING / pace.account_rate
         if pace.taken:
             changes["taken"] = "[]"
-    await connection.execute(update(runs).where(runs.c.id == run_id).values(next_slot=next_slot))
-    await connection.execute(update(accounts).where(accounts.c.id == account).values(changes))
+    await _NEXT_SLOT.run(connection, b_run=run_id, b_slot=next_slot)
+    if changes:
+        await connection.execute(update(accounts).where(accounts.c.id == account).values(changes))
     return slots
+
+
+_NEXT_SLOT = Prepared(
+    update(runs).where(runs.c.id == bindparam("b_run")).values(next_slot=bindparam("b_slot"))
+)
 
 
 async def _keep_clear(connection: AsyncConnection, run_id: str, account: str, now: float) -> None:

@@ -9,19 +9,30 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, case, exists, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Text,
+    bindparam,
+    case,
+    exists,
+    false,
+    or_,
+    select,
+    update,
+)
 
 from campaigns.guarding import Watch
 from store import budget, guards
-from store.batches import parts
 from store.choosing import CALLED
 from store.engine import Store
 from store.locking import lock_account
-from store.many import Many, word
 from store.pacing import LEAD, SHIFT, Pace, draw_slots, pace_of, recovered, slots_ahead
+from store.prepared import Many, Prepared, PreparedRows, among, word, words
 from store.schema import accounts, attempts, contacts, numbers, runs, suppressions
 from store.trouble import repeatable
 
@@ -131,54 +142,17 @@ async def claim(
                 return [], pace.model_copy(update={"next_slot": ahead[0]})
             keys, last = keys[: len(soon)], soon[-1] if soon else last
         send_by = last + SEND_GRACE
-        won = (
-            await connection.execute(
-                update(attempts)
-                .where(
-                    attempts.c.key.in_(keys),
-                    attempts.c.token == token,
-                    attempts.c.state == "reserved",
-                    or_(attempts.c.callable_until.is_(None), attempts.c.callable_until > last),
-                    exists(
-                        select(runs.c.id).where(
-                            runs.c.id == attempts.c.run_id,
-                            runs.c.state == "running",
-                            runs.c.epoch == attempts.c.epoch,
-                        )
-                    ),
-                    exists(
-                        select(contacts.c.n).where(
-                            contacts.c.run_id == attempts.c.run_id,
-                            contacts.c.n == attempts.c.n,
-                            contacts.c.accepted < per_contact,
-                            contacts.c.outcome.is_(None),
-                        )
-                    ),
-                    ~exists(
-                        select(suppressions.c.id).where(
-                            suppressions.c.account_id == attempts.c.account_id,
-                            suppressions.c.e164 == attempts.c.e164,
-                            suppressions.c.scope.in_(("all", purpose)),
-                            suppressions.c.campaign.in_(("", run.campaign)),
-                            or_(
-                                suppressions.c.expires_at.is_(None),
-                                suppressions.c.expires_at > now,
-                            ),
-                        )
-                    ),
-                    *([~_called_meanwhile()] if capped else []),
-                )
-                .values(
-                    state="posting",
-                    posting_at=now,
-                    send_by=case(
-                        (attempts.c.callable_until < send_by, attempts.c.callable_until),
-                        else_=send_by,
-                    ),
-                )
-                .returning(attempts.c.key, attempts.c.e164, attempts.c.n, attempts.c.send_by)
-            )
-        ).all()
+        won = await _won(capped=capped).all(
+            connection,
+            b_keys=keys,
+            b_token=token,
+            b_last=last,
+            b_per_contact=per_contact,
+            b_purpose=purpose,
+            b_campaign=run.campaign,
+            b_now=now,
+            b_send_by=send_by,
+        )
         columns: dict[int, str] = {}
         if with_columns and won:
             found = await connection.execute(
@@ -211,6 +185,69 @@ async def claim(
     return claims, pace
 
 
+class _Won(NamedTuple):
+    key: str
+    e164: str
+    n: int
+    send_by: float
+
+
+@cache
+def _won(*, capped: bool) -> PreparedRows[_Won]:
+    """Return the compare-and-set: it alone moves an attempt to `posting`."""
+    send_by = bindparam("b_send_by", type_=Double)
+    return PreparedRows(
+        update(attempts)
+        .where(
+            among(attempts.c.key, "b_keys"),
+            attempts.c.token == bindparam("b_token"),
+            attempts.c.state == word("reserved"),
+            or_(
+                attempts.c.callable_until.is_(None),
+                attempts.c.callable_until > bindparam("b_last"),
+            ),
+            exists(
+                select(runs.c.id).where(
+                    runs.c.id == attempts.c.run_id,
+                    runs.c.state == word("running"),
+                    runs.c.epoch == attempts.c.epoch,
+                )
+            ),
+            exists(
+                select(contacts.c.n).where(
+                    contacts.c.run_id == attempts.c.run_id,
+                    contacts.c.n == attempts.c.n,
+                    contacts.c.accepted < bindparam("b_per_contact"),
+                    contacts.c.outcome.is_(None),
+                )
+            ),
+            ~exists(
+                select(suppressions.c.id).where(
+                    suppressions.c.account_id == attempts.c.account_id,
+                    suppressions.c.e164 == attempts.c.e164,
+                    suppressions.c.scope.in_([word("all"), bindparam("b_purpose", type_=Text)]),
+                    suppressions.c.campaign.in_([word(""), bindparam("b_campaign", type_=Text)]),
+                    or_(
+                        suppressions.c.expires_at.is_(None),
+                        suppressions.c.expires_at > bindparam("b_now"),
+                    ),
+                )
+            ),
+            *([~_called_meanwhile()] if capped else []),
+        )
+        .values(
+            state=word("posting"),
+            posting_at=bindparam("b_now"),
+            send_by=case(
+                (attempts.c.callable_until < send_by, attempts.c.callable_until),
+                else_=send_by,
+            ),
+        )
+        .returning(attempts.c.key, attempts.c.e164, attempts.c.n, attempts.c.send_by),
+        _Won,
+    )
+
+
 def _called_meanwhile() -> ColumnElement[bool]:
     """Whether another campaign has called the person since the attempt was reserved.
 
@@ -225,8 +262,8 @@ def _called_meanwhile() -> ColumnElement[bool]:
             other.c.e164 == numbers.c.e164,
             other.c.account_id == attempts.c.account_id,
             other.c.posting_at >= attempts.c.reserved_at,
-            other.c.state.in_(CALLED),
-            other.c.spared.is_(False),
+            other.c.state.in_(words(*CALLED)),
+            other.c.spared == false(),
         )
         .correlate(attempts)
     )
@@ -263,22 +300,8 @@ async def record(store: Store, results: Sequence[PostResult]) -> list[Placed]:
         return []
     now = store.now()
     async with store.write() as connection:
-        states = {
-            row.key: row
-            for row in await connection.execute(
-                select(
-                    attempts.c.key,
-                    attempts.c.state,
-                    attempts.c.api_id,
-                    attempts.c.run_id,
-                    attempts.c.n,
-                    attempts.c.unsure_at,
-                )
-                .where(attempts.c.key.in_([result.key for result in results]))
-                .order_by(attempts.c.key)
-                .with_for_update()
-            )
-        }
+        keys = [result.key for result in results]
+        states = {row.key: row for row in await _STATES.all(connection, b_keys=keys)}
         by_key: dict[str, PostResult] = {}
         for result in results:
             if result.key in states and states[result.key].state == "posting":
@@ -321,6 +344,28 @@ async def record(store: Store, results: Sequence[PostResult]) -> list[Placed]:
     return [item for item in late if states[item.key].state == "not_placed"]
 
 
+class _State(NamedTuple):
+    key: str
+    state: str
+    run_id: str
+    n: int
+    unsure_at: float | None
+
+
+_STATES = PreparedRows(
+    select(
+        attempts.c.key,
+        attempts.c.state,
+        attempts.c.run_id,
+        attempts.c.n,
+        attempts.c.unsure_at,
+    )
+    .where(among(attempts.c.key, "b_keys"))
+    .order_by(attempts.c.key)
+    .with_for_update(),
+    _State,
+)
+
 _ACCEPTED = Many(
     update(attempts)
     .where(attempts.c.key == bindparam("b_key"), attempts.c.state == word("posting"))
@@ -328,8 +373,15 @@ _ACCEPTED = Many(
 )
 
 
+_CALLED_MORE = Prepared(
+    update(contacts)
+    .where(contacts.c.run_id == bindparam("b_run"), among(contacts.c.n, "b_n"))
+    .values(accepted=contacts.c.accepted + bindparam("b_calls"))
+)
+
+
 async def _accept(
-    connection: AsyncConnection, placed: Sequence[tuple[Placed, Any]], now: float
+    connection: AsyncConnection, placed: Sequence[tuple[Placed, _State]], now: float
 ) -> None:
     if not placed:
         return
@@ -341,12 +393,7 @@ async def _accept(
     for (run_id, n), calls in Counter((row.run_id, row.n) for _, row in placed).items():
         accepted.setdefault((run_id, calls), []).append(n)
     for (run_id, calls), ordinals in sorted(accepted.items()):
-        for some in parts(sorted(ordinals)):
-            await connection.execute(
-                update(contacts)
-                .where(contacts.c.run_id == run_id, contacts.c.n.in_(some))
-                .values(accepted=contacts.c.accepted + calls)
-            )
+        await _CALLED_MORE.run(connection, b_run=run_id, b_calls=calls, b_n=sorted(ordinals))
 
 
 async def _refuse(

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 ORPHANED_AFTER = 300.0
 """Seconds without a sign of a lane after which any lane of the account takes care of its work."""
 
+SWEEP_EVERY = 10.0
+"""Seconds between two looks of a lane for what the account's dead lanes have left."""
+
 
 async def give_back(
     store: Store, connection: AsyncConnection, run_id: str, lane: int, *, token: str, now: float
@@ -35,12 +38,17 @@ async def give_back(
     )
 
 
-async def sweep(store: Store, connection: AsyncConnection, account: str, now: float) -> int:
+async def sweep(
+    store: Store, connection: AsyncConnection, account: str, now: float, *, since: float
+) -> int:
     """Release what any lane of the account reserved so long ago that nobody carries it any more.
 
     A run whose workflow was terminated never gives back what it holds, and its numbers and channels
-    would be taken for ever.
+    would be taken for ever. `since` is when the caller asked before: it looks at every live attempt
+    of the account, and does so once in `SWEEP_EVERY` seconds.
     """
+    if since // SWEEP_EVERY == now // SWEEP_EVERY:
+        return 0
     return await _release(
         store,
         connection,

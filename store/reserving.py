@@ -7,9 +7,9 @@ time, whatever lane, campaign or worker asks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from campaigns.attempts import Step
 from campaigns.definition import Frozen
@@ -20,8 +20,9 @@ from store.choosing import take_up_to
 from store.engine import Store
 from store.expiring import expire
 from store.gate import Gate
-from store.locking import lock_account
+from store.locking import Locked, lock_account
 from store.pacing import Pace, pace_of
+from store.prepared import Prepared, PreparedRows, word
 from store.releasing import give_back, sweep
 from store.runs import RunState
 from store.schema import attempts, contacts, lanes
@@ -104,21 +105,18 @@ async def settle_and_reserve(
         settled = await settle(
             store, connection, run_id, lane, steps, version=run.rules_version, watch=watch
         )
-        await connection.execute(
-            insert_ignore(store, lanes), {"run_id": run_id, "lane": lane, "seen_at": now}
-        )
-        await connection.execute(
-            update(lanes).where(lanes.c.run_id == run_id, lanes.c.lane == lane).values(seen_at=now)
-        )
+        seen_at = await _be_seen(store, connection, run_id, lane, now)
         if not more:  # one who has slept may ask, and what its successor holds is not its to give
             await give_back(store, connection, run_id, lane, token=token, now=now)
-        await sweep(store, connection, run.account_id, now)
+        await sweep(store, connection, run.account_id, now, since=seen_at)
         current = rules_version is None or rules_version == run.rules_version
         if current and await guards.review(store, connection, run_id, run, watch=watch, now=now):
             run = await lock_account(connection, run_id)
         crowded = await announce(connection, run_id, run, now)
         pace = pace_of(store, run, calls_per_second, now)
-        mine = [] if more else await _under(connection, run_id, lane, token)
+        mine: list[_Under] = []
+        if not more:
+            mine = await _UNDER.all(connection, b_run=run_id, b_lane=lane, b_token=token)
         keys = [row.key for row in mine if row.state == "reserved"]
         limited = bool(keys)
         found_room: Room | None = None
@@ -162,15 +160,7 @@ async def settle_and_reserve(
             expired = await expire(
                 store, connection, run_id, lane, run=run, ends_at=ends_at, now=now
             )
-        next_due = (
-            await connection.execute(
-                select(func.min(contacts.c.due_at)).where(
-                    contacts.c.run_id == run_id,
-                    contacts.c.lane == lane,
-                    contacts.c.state == "due",
-                )
-            )
-        ).scalar()
+        ((next_due,),) = await _NEXT_DUE.all(connection, b_run=run_id, b_lane=lane)
         if next_due is not None and starts_at is not None:
             next_due = max(next_due, starts_at)
         if next_due is not None and ends_at is not None:
@@ -214,23 +204,76 @@ async def settle_and_reserve(
     )
 
 
-async def _under(connection: AsyncConnection, run_id: str, lane: int, token: str) -> list[Any]:
-    """Return the attempts that were reserved under a token."""
-    query = select(attempts.c.key, attempts.c.state).where(
-        attempts.c.run_id == run_id, attempts.c.lane == lane, attempts.c.token == token
-    )
-    return list((await connection.execute(query)).all())
+class _NextDue(NamedTuple):
+    at: float | None
+
+
+_NEXT_DUE = PreparedRows(
+    select(func.min(contacts.c.due_at)).where(
+        contacts.c.run_id == bindparam("b_run"),
+        contacts.c.lane == bindparam("b_lane"),
+        contacts.c.state == word("due"),
+    ),
+    _NextDue,
+)
+
+
+class _Seen(NamedTuple):
+    seen_at: float
+
+
+_SEEN = PreparedRows(
+    select(lanes.c.seen_at).where(
+        lanes.c.run_id == bindparam("b_run"), lanes.c.lane == bindparam("b_lane")
+    ),
+    _Seen,
+)
+_BE_SEEN = Prepared(
+    update(lanes)
+    .where(lanes.c.run_id == bindparam("b_run"), lanes.c.lane == bindparam("b_lane"))
+    .values(seen_at=bindparam("b_now"))
+)
+
+
+async def _be_seen(
+    store: Store, connection: AsyncConnection, run_id: str, lane: int, now: float
+) -> float:
+    """Note that the lane is carried; return when it was seen before, 0 if never."""
+    seen = await _SEEN.all(connection, b_run=run_id, b_lane=lane)
+    if seen:
+        await _BE_SEEN.run(connection, b_run=run_id, b_lane=lane, b_now=now)
+        return seen[0].seen_at
+    row = {"run_id": run_id, "lane": lane, "seen_at": now}
+    await connection.execute(insert_ignore(store, lanes), row)
+    return 0.0
+
+
+class _Under(NamedTuple):
+    key: str
+    state: str
+
+
+_UNDER = PreparedRows(
+    select(attempts.c.key, attempts.c.state).where(
+        attempts.c.run_id == bindparam("b_run"),
+        attempts.c.lane == bindparam("b_lane"),
+        attempts.c.token == bindparam("b_token"),
+        attempts.c.settled_at.is_(None),  # or this would look at every attempt of the run
+    ),
+    _Under,
+)
+"""The attempts that were reserved under a token and are not settled: by its successor, that is."""
 
 
 async def _pause_if_empty(
     store: Store,
     connection: AsyncConnection,
     run_id: str,
-    run: Row[Any],
+    run: Locked,
     purse: Purse,
     *,
     watch: Watch,
-) -> Row[Any]:
+) -> Locked:
     """Pause a run whose budget is exhausted for good; return its row as it is then."""
     if not purse.is_empty:
         return run

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import Text, bindparam, insert, or_, select, update
 
 from campaigns.amending import moved_rules
 from campaigns.attempts import Outcome, Step
@@ -15,10 +15,10 @@ from campaigns.caps import local_zone, next_daypart
 from campaigns.definition import Campaign
 from campaigns.guarding import Watch
 from store import dead, guards
-from store.batches import breathing, parts
+from store.batches import breathing
 from store.engine import Store
 from store.leaving import FOR_GOOD, WITHDRAWN
-from store.many import Many
+from store.prepared import Many, Prepared, PreparedRows, among, word, words
 from store.schema import attempts, contacts, decisions, rules, suppressions
 from store.upsert import add_tally, insert_ignore
 
@@ -70,7 +70,8 @@ async def settle(
     rows = await _close(connection, run_id, by_key, now)
     if not rows:
         return 0
-    known = await _contacts_of(connection, run_id, [row.n for row in rows])
+    found = await _CONTACTS.all(connection, b_run=run_id, b_n=[row.n for row in rows])
+    known = {contact.n: contact for contact in found}
     suspects = [row for row in rows if by_key[row.key].outcome is Outcome.INVALID_NUMBER]
     gone = await dead.declare(store, connection, suspects, by_key, now)
     places = await _places(connection, run_id, {by_key[row.key].version for row in rows}, version)
@@ -81,11 +82,11 @@ async def settle(
         rule = places[step.version].get(step.rule) if step.version in places else step.rule
         change = _change(step, row, known[row.n], now, rule)
         if step.action == "retry" and row.e164 in gone:
-            change["b_due_at"] = now  # the next reserve passes the number over, for good
+            change = change._replace(due_at=now)  # the next reserve passes the number over for good
         changes.append(change)
-        leaves = change["b_outcome"] == WITHDRAWN
-        if change["b_state"] == "done":
-            tally[f"contact:{change['b_outcome']}"] += 1
+        leaves = change.outcome == WITHDRAWN
+        if change.state == "done":
+            tally[f"contact:{change.outcome}"] += 1
         name = "void" if row.api_id is None else "attempt"
         tally[f"{name}:{step.outcome.value}"] += 1
         if step.suppress:
@@ -101,7 +102,7 @@ async def settle(
                 "why": FOR_GOOD if leaves else step.why,
                 "rule": step.rule,
                 "rules_version": step.version,
-                "until": change["b_due_at"] if change["b_state"] == "due" else None,
+                "until": change.due_at if change.state == "due" else None,
             }
         )
     await _change_contacts(connection, run_id, changes)
@@ -119,103 +120,133 @@ async def settle(
     return len(rows)
 
 
+class Closed(NamedTuple):
+    """An attempt whose outcome has just been written."""
+
+    key: str
+    run_id: str
+    n: int
+    state: str
+    ended_at: float | None
+    posting_at: float | None
+    e164: str
+    account_id: str
+    api_id: int | None
+    unsure_at: float | None
+    cost_brl: float | None
+    worst_cost: int | None
+    refusal: str | None
+
+
+_CLOSED = PreparedRows(
+    update(attempts)
+    .where(
+        among(attempts.c.key, "b_keys"),
+        attempts.c.run_id == bindparam("b_run"),
+        attempts.c.settled_at.is_(None),
+        attempts.c.state.in_(words(*OVER)),
+        # A person may have found the call of a parked attempt since, and it may have ended by now.
+        or_(
+            attempts.c.state == word("unknown"),
+            bindparam("b_outcome", type_=Text) != word(Outcome.UNKNOWN.value),
+        ),
+    )
+    .values(
+        settled_at=bindparam("b_now"),
+        outcome=bindparam("b_outcome", type_=Text),
+        spared=bindparam("b_spared"),
+    )
+    .returning(*(attempts.c[name] for name in Closed._fields)),
+    Closed,
+)
+
+
 async def _close(
     connection: AsyncConnection, run_id: str, by_key: Mapping[str, Step], now: float
-) -> list[Any]:
+) -> list[Closed]:
     """Write outcomes on the attempts that are over and not settled yet, and return those."""
-    parked = [step.key for step in by_key.values() if step.outcome is Outcome.UNKNOWN]
-    # A person may have found the call of a parked attempt since, and it may have ended by now.
-    stale = [or_(attempts.c.state == "unknown", attempts.c.key.not_in(parked))] if parked else []
     alike: dict[tuple[Outcome, bool], list[str]] = {}
     for step in by_key.values():
         alike.setdefault((step.outcome, step.spared), []).append(step.key)
-    rows: list[Any] = []
+    rows: list[Closed] = []
     for (outcome, spared), keys in alike.items():
-        for some in parts(keys):
-            closed = await connection.execute(
-                update(attempts)
-                .where(
-                    attempts.c.key.in_(some),
-                    attempts.c.run_id == run_id,
-                    attempts.c.settled_at.is_(None),
-                    attempts.c.state.in_(OVER),
-                    *stale,
-                )
-                .values(settled_at=now, outcome=outcome.value, spared=spared)
-                .returning(
-                    attempts.c.key,
-                    attempts.c.run_id,
-                    attempts.c.n,
-                    attempts.c.state,
-                    attempts.c.ended_at,
-                    attempts.c.posting_at,
-                    attempts.c.e164,
-                    attempts.c.account_id,
-                    attempts.c.api_id,
-                    attempts.c.unsure_at,
-                    attempts.c.cost_brl,
-                    attempts.c.worst_cost,
-                    attempts.c.refusal,
-                )
-            )
-            rows += closed.all()
+        rows += await _CLOSED.all(
+            connection,
+            b_keys=keys,
+            b_run=run_id,
+            b_now=now,
+            b_outcome=outcome.value,
+            b_spared=spared,
+        )
     return rows
 
 
-async def _contacts_of(
-    connection: AsyncConnection, run_id: str, ordinals: Sequence[int]
-) -> dict[int, Any]:
-    found: dict[int, Any] = {}
-    for some in parts(ordinals):
-        rows = await connection.execute(
-            select(
-                contacts.c.n,
-                contacts.c.accepted,
-                contacts.c.technical,
-                contacts.c.rule_uses,
-                contacts.c.position,
-                contacts.c.outcome,
-            ).where(contacts.c.run_id == run_id, contacts.c.n.in_(some))
-        )
-        found.update({row.n: row for row in rows})
-    return found
+class _Contact(NamedTuple):
+    n: int
+    accepted: int
+    technical: int
+    rule_uses: str
+    position: int
+    outcome: str | None
+
+
+_CONTACTS = PreparedRows(
+    select(*(contacts.c[name] for name in _Contact._fields)).where(
+        contacts.c.run_id == bindparam("b_run"), among(contacts.c.n, "b_n")
+    ),
+    _Contact,
+)
+
+
+class _Change(NamedTuple):
+    """What becomes of a contact."""
+
+    n: int
+    state: str
+    outcome: str | None
+    due_at: float
+    position: int
+    accepted: int
+    technical: int
+    rule_uses: str
+
+
+_CHANGED = _Change._fields[1:]
+_TOGETHER = Prepared(
+    update(contacts)
+    .where(
+        contacts.c.run_id == bindparam("b_run"),
+        among(contacts.c.n, "b_n"),
+        contacts.c.state == word("live"),
+    )
+    .values({name: bindparam(f"b_{name}") for name in _CHANGED})
+)
+_ALONE = Many(
+    update(contacts)
+    .where(
+        contacts.c.run_id == bindparam("b_run"),
+        contacts.c.n == bindparam("b_n"),
+        contacts.c.state == word("live"),
+    )
+    .values({name: bindparam(f"b_{name}") for name in _CHANGED})
+)
 
 
 async def _change_contacts(
-    connection: AsyncConnection, run_id: str, changes: Sequence[Mapping[str, Any]]
+    connection: AsyncConnection, run_id: str, changes: Sequence[_Change]
 ) -> None:
     """Write what becomes of contacts: of many in one statement where it is the same."""
-    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    alike: dict[tuple[Any, ...], list[int]] = {}
     for change in changes:
-        same = tuple(value for name, value in change.items() if name != "b_n")
-        alike.setdefault(same, []).append(change)
-    alone: list[Mapping[str, Any]] = []
-    for group in alike.values():
-        if len(group) < WORTH_A_STATEMENT:
-            alone += group
-            continue
-        values = {name[2:]: value for name, value in group[0].items() if name != "b_n"}
-        for some in parts([change["b_n"] for change in group]):
-            await connection.execute(
-                update(contacts)
-                .where(
-                    contacts.c.run_id == run_id,
-                    contacts.c.n.in_(some),
-                    contacts.c.state == "live",
-                )
-                .values(values)
-            )
-    if alone:
-        await connection.execute(
-            update(contacts)
-            .where(
-                contacts.c.run_id == run_id,
-                contacts.c.n == bindparam("b_n"),
-                contacts.c.state == "live",
-            )
-            .values({name[2:]: bindparam(name) for name in alone[0] if name != "b_n"}),
-            alone,
-        )
+        alike.setdefault(change[1:], []).append(change.n)
+    alone: list[dict[str, Any]] = []
+    for same, ordinals in alike.items():
+        values = {f"b_{name}": value for name, value in zip(_CHANGED, same, strict=True)}
+        if len(ordinals) < WORTH_A_STATEMENT:
+            alone += [{"b_run": run_id, "b_n": n, **values} for n in ordinals]
+        else:
+            await _TOGETHER.run(connection, b_run=run_id, b_n=ordinals, **values)
+    await _ALONE.run(connection, alone)
 
 
 async def _places(
@@ -252,47 +283,48 @@ def blames_account(refusal: str | None) -> bool:
     return refusal is not None and json.loads(refusal).get("kind") in _OF_THE_ACCOUNT
 
 
-def _failed(row: Any, step: Step) -> bool:
+def _failed(row: Closed, step: Step) -> bool:
     """Whether a call that the API had accepted came to nothing for a technical reason."""
     return step.outcome in _BROKEN or row.state == "unknown"
 
 
-def _change(step: Step, row: Any, contact: Any, now: float, rule: int | None) -> dict[str, Any]:
+def _change(step: Step, row: Closed, contact: _Contact, now: float, rule: int | None) -> _Change:
     """Return what becomes of the contact whose attempt `row` ended; `rule` is what has acted."""
     due_at = max(now, (row.ended_at or now) + step.delay)
     if step.other_daypart and row.posting_at is not None:
         due_at = max(due_at, next_daypart(row.posting_at, local_zone(row.e164)))
-    change = {
-        "b_n": row.n,
-        "b_state": "due",
-        "b_outcome": None,
-        "b_due_at": due_at,
-        "b_position": contact.position,
-        "b_accepted": contact.accepted - step.spared,
-        "b_technical": _technical(step, row, contact.technical),
-        "b_rule_uses": contact.rule_uses,
-    }
+    state, outcome = "due", None
+    position, rule_uses = contact.position, contact.rule_uses
     if step.action == "final":
-        change |= {"b_state": "done", "b_outcome": step.outcome.value, "b_due_at": now}
+        state, outcome, due_at = "done", step.outcome.value, now
     elif step.action == "next_number":
-        change |= {"b_position": contact.position + 1, "b_rule_uses": "[]", "b_due_at": now}
+        position, rule_uses, due_at = position + 1, "[]", now
     elif rule is not None:
-        change["b_rule_uses"] = _rule_uses(contact.rule_uses, rule)
+        rule_uses = _rule_uses(rule_uses, rule)
     was_called = row.api_id is not None and step.outcome is not Outcome.UNKNOWN
     if contact.outcome is not None and not (step.action == "final" and was_called):
         # It was withdrawn while this attempt was under way: none follows.
-        change |= {"b_state": "done", "b_outcome": contact.outcome, "b_due_at": now}
-    return change
+        state, outcome, due_at = "done", contact.outcome, now
+    return _Change(
+        n=row.n,
+        state=state,
+        outcome=outcome,
+        due_at=due_at,
+        position=position,
+        accepted=contact.accepted - step.spared,
+        technical=_technical(step, row, contact.technical),
+        rule_uses=rule_uses,
+    )
 
 
-def _technical(step: Step, row: Any, before: int) -> int:
+def _technical(step: Step, row: Closed, before: int) -> int:
     """Return how many attempts in a row have come to nothing for technical reasons."""
     if blames_account(row.refusal):
         return before
     return before + 1 if step.spared or step.outcome in _NO_CALL else 0
 
 
-def _suppression(row: Any, run_id: str, now: float) -> dict[str, object]:
+def _suppression(row: Closed, run_id: str, now: float) -> dict[str, object]:
     return {
         "account_id": row.account_id,
         "e164": row.e164,

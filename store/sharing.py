@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from math import floor
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, func, select, true, update
+from sqlalchemy import func, select, true, update
 
 from store.engine import Store
+from store.locking import Locked
 from store.pacing import SHIFT, recovered
 from store.schema import accounts, attempts, lanes, runs
 
@@ -92,12 +93,12 @@ class Room:
     held_by_lane: int = 0
 
 
-def shares_account(run: Row[Any]) -> bool:
+def shares_account(run: Locked) -> bool:
     """Whether the account has a cap that its campaigns share."""
     return run.channels is not None or run.calls_per_second is not None
 
 
-async def announce(connection: AsyncConnection, run_id: str, run: Row[Any], now: float) -> bool:
+async def announce(connection: AsyncConnection, run_id: str, run: Locked, now: float) -> bool:
     """Note that this run reserves; return whether others did of late. The account's row is held."""
     if not shares_account(run):
         return False
@@ -121,7 +122,7 @@ async def room(
     *,
     run_id: str,
     lane: int,
-    run: Row[Any],
+    run: Locked,
     channels: int,
     rate: float,
     priority: int,
@@ -184,7 +185,7 @@ async def room(
     )
 
 
-def _joined(me: Sharer, others: Sequence[Sharer], run: Row[Any], now: float) -> Sharer:
+def _joined(me: Sharer, others: Sequence[Sharer], run: Locked, now: float) -> Sharer:
     """Return a newcomer as one who was served no less than the others: idle time is not saved."""
     if run.wants_until > now:
         return me
@@ -228,7 +229,7 @@ async def write_down(
     *,
     run_id: str,
     lane: int,
-    run: Row[Any],
+    run: Locked,
     found: Room,
     crowded: bool,
     channels: int,
@@ -276,7 +277,7 @@ async def write_down(
 
 
 async def _share_of_rate(
-    connection: AsyncConnection, run_id: str, run: Row[Any], me: Sharer | None, now: float
+    connection: AsyncConnection, run_id: str, run: Locked, me: Sharer | None, now: float
 ) -> float | None:
     """Return the run's part of the account's calls per second, None while it is alone."""
     if me is None or run.calls_per_second is None:

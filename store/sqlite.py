@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, Dialect, create_engine, event
 from sqlalchemy.engine import URL
 
 from store.trouble import Place, reaching
@@ -56,6 +56,11 @@ class LoopConnection:
     def __init__(self, connection: Connection, *, long: bool) -> None:
         self._connection = connection
         self._long = long
+
+    @property
+    def dialect(self) -> Dialect:
+        """What statements are compiled for."""
+        return self._connection.dialect
 
     async def execute(self, statement: Any, parameters: Any = None) -> Any:
         """Run a statement."""

@@ -5,16 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, false, func, or_, select, true, update
+from sqlalchemy import (
+    Integer,
+    and_,
+    bindparam,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from campaigns.attempts import CallFacts, Ended
 from campaigns.definition import Frozen
 from store.batches import breathing
 from store.engine import Store
-from store.many import Many, word
 from store.placing import Placed, mark_late
+from store.prepared import Many, PreparedRows, word, words
 from store.releasing import ORPHANED_AFTER
 from store.runs import locked
 from store.schema import attempts, contacts, lanes, numbers, runs
@@ -65,42 +76,43 @@ class LaneWork(Frozen):
 
 async def open_attempts(store: Store, run_id: str, lane: int) -> list[OpenAttempt]:
     """Return the posting and placed attempts of the lane, and of the account's dead lanes."""
-    cutoff = store.now() - ORPHANED_AFTER
-    account = select(runs.c.account_id).where(runs.c.id == run_id).scalar_subquery()
-    query = (
-        select(
-            attempts.c.key,
-            attempts.c.run_id,
-            attempts.c.lane,
-            attempts.c.state,
-            attempts.c.api_id,
-            attempts.c.posting_at,
-            attempts.c.send_by,
-            attempts.c.unsure_at,
-            attempts.c.placed_at,
-            attempts.c.hang_up_at,
-            runs.c.hang_up,
-            attempts.c.reads,
-            attempts.c.next_read,
-        )
-        .join(runs, runs.c.id == attempts.c.run_id)
-        .outerjoin(
-            lanes, and_(lanes.c.run_id == attempts.c.run_id, lanes.c.lane == attempts.c.lane)
-        )
-        .where(
-            attempts.c.account_id == account,
-            attempts.c.live == true(),
-            attempts.c.state.in_(("posting", "placed")),
-            or_(
-                and_(attempts.c.run_id == run_id, attempts.c.lane == lane),
-                lanes.c.seen_at < cutoff,
-            ),
-        )
-        .order_by(attempts.c.placed_at)
-    )
     async with store.read() as connection:
-        rows = (await connection.execute(query)).all()
-    return [OpenAttempt._make(row) for row in rows]  # the columns stand in the order of its fields
+        return await _OPEN.all(
+            connection, b_run=run_id, b_lane=lane, b_cutoff=store.now() - ORPHANED_AFTER
+        )
+
+
+_OPEN = PreparedRows(
+    select(
+        attempts.c.key,
+        attempts.c.run_id,
+        attempts.c.lane,
+        attempts.c.state,
+        attempts.c.api_id,
+        attempts.c.posting_at,
+        attempts.c.send_by,
+        attempts.c.unsure_at,
+        attempts.c.placed_at,
+        attempts.c.hang_up_at,
+        runs.c.hang_up,
+        attempts.c.reads,
+        attempts.c.next_read,
+    )
+    .join(runs, runs.c.id == attempts.c.run_id)
+    .outerjoin(lanes, and_(lanes.c.run_id == attempts.c.run_id, lanes.c.lane == attempts.c.lane))
+    .where(
+        attempts.c.account_id
+        == select(runs.c.account_id).where(runs.c.id == bindparam("b_run")).scalar_subquery(),
+        attempts.c.live == true(),
+        attempts.c.state.in_(words("posting", "placed")),
+        or_(
+            and_(attempts.c.run_id == bindparam("b_run"), attempts.c.lane == bindparam("b_lane")),
+            lanes.c.seen_at < bindparam("b_cutoff"),
+        ),
+    )
+    .order_by(attempts.c.placed_at),
+    OpenAttempt,
+)
 
 
 _ENDED = Many(
@@ -251,12 +263,26 @@ def _uses(text: str) -> tuple[int, ...]:
     return tuple(json.loads(text))
 
 
-async def undecided(store: Store, run_id: str, lane: int, limit: int) -> list[Ended]:
-    """Return attempts that are over and not settled yet, oldest first.
+class _Undecided(NamedTuple):
+    key: str
+    state: Any
+    facts: str | None
+    refusal: str | None
+    accepted: int
+    technical: int
+    rule_uses: str
+    numbers_left: int
 
-    They are returned until they are settled, so that a lost answer loses nobody.
-    """
-    left = (
+
+_UNDECIDED = PreparedRows(
+    select(
+        attempts.c.key,
+        attempts.c.state,
+        attempts.c.facts,
+        attempts.c.refusal,
+        contacts.c.accepted,
+        contacts.c.technical,
+        contacts.c.rule_uses,
         select(func.count())
         .select_from(numbers)
         .where(
@@ -265,34 +291,31 @@ async def undecided(store: Store, run_id: str, lane: int, limit: int) -> list[En
             numbers.c.position > attempts.c.position,
         )
         .correlate(attempts)
-        .scalar_subquery()
+        .scalar_subquery(),
     )
-    query = (
-        select(
-            attempts.c.key,
-            attempts.c.state,
-            attempts.c.facts,
-            attempts.c.refusal,
-            contacts.c.accepted,
-            contacts.c.technical,
-            contacts.c.rule_uses,
-            left.label("numbers_left"),
-        )
-        .join(
-            contacts,
-            and_(contacts.c.run_id == attempts.c.run_id, contacts.c.n == attempts.c.n),
-        )
-        .where(
-            attempts.c.run_id == run_id,
-            attempts.c.lane == lane,
-            attempts.c.state.in_(OVER),
-            attempts.c.settled_at.is_(None),
-        )
-        .order_by(attempts.c.ended_at)
-        .limit(limit)
+    .join(
+        contacts,
+        and_(contacts.c.run_id == attempts.c.run_id, contacts.c.n == attempts.c.n),
     )
+    .where(
+        attempts.c.run_id == bindparam("b_run"),
+        attempts.c.lane == bindparam("b_lane"),
+        attempts.c.state.in_(words(*OVER)),
+        attempts.c.settled_at.is_(None),
+    )
+    .order_by(attempts.c.ended_at)
+    .limit(bindparam("b_limit", type_=Integer)),
+    _Undecided,
+)
+
+
+async def undecided(store: Store, run_id: str, lane: int, limit: int) -> list[Ended]:
+    """Return attempts that are over and not settled yet, oldest first.
+
+    They are returned until they are settled, so that a lost answer loses nobody.
+    """
     async with store.read() as connection:
-        rows = (await connection.execute(query)).all()
+        rows = await _UNDECIDED.all(connection, b_run=run_id, b_lane=lane, b_limit=limit)
     return [
         Ended(
             key=row.key,
@@ -308,25 +331,44 @@ async def undecided(store: Store, run_id: str, lane: int, limit: int) -> list[En
     ]
 
 
+class _Held(NamedTuple):
+    state: str
+    held: int
+
+
+_HELD = PreparedRows(
+    select(attempts.c.state, func.count())
+    .where(
+        attempts.c.run_id == bindparam("b_run"),
+        attempts.c.lane == bindparam("b_lane"),
+        attempts.c.settled_at.is_(None),
+    )
+    .group_by(attempts.c.state),
+    _Held,
+)
+
+
+class _Waiting(NamedTuple):
+    n: int
+
+
+_WAITING = PreparedRows(
+    select(contacts.c.n)
+    .where(
+        contacts.c.run_id == bindparam("b_run"),
+        contacts.c.lane == bindparam("b_lane"),
+        contacts.c.state == word("due"),
+    )
+    .limit(literal_column("1")),
+    _Waiting,
+)
+
+
 async def lane_work(store: Store, run_id: str, lane: int) -> LaneWork:
     """Return what the lane has left to do; it is finished when every part is zero."""
-    open_states = (
-        select(attempts.c.state, func.count().label("held"))
-        .where(
-            attempts.c.run_id == run_id,
-            attempts.c.lane == lane,
-            attempts.c.settled_at.is_(None),
-        )
-        .group_by(attempts.c.state)
-    )
-    due = (
-        select(contacts.c.n)
-        .where(contacts.c.run_id == run_id, contacts.c.lane == lane, contacts.c.state == "due")
-        .limit(1)
-    )
     async with store.read() as connection:
-        held = {row.state: row.held for row in await connection.execute(open_states)}
-        waiting = (await connection.execute(due)).first() is not None
+        held = dict(await _HELD.all(connection, b_run=run_id, b_lane=lane))
+        waiting = bool(await _WAITING.all(connection, b_run=run_id, b_lane=lane))
     return LaneWork(
         reserved=held.get("reserved", 0),
         posting=held.get("posting", 0),
