@@ -73,14 +73,15 @@ class LostAnswers:
         rules: TrackRules,
         skew: Skew | None,
         read: Read,
-    ) -> None:
+    ) -> Sequence[str]:
         """Look for attempts whose answer is lost; give up those that are proven absent.
 
-        Twice is the same as once: an attempt leaves `posting` once, for good.
+        Returns the keys of those that are taken for not placed. Twice is the same as once: an
+        attempt leaves `posting` once, for good.
         """
         due = [row for row in posting if self.readable_from(row, rules) <= now]
         if not due:
-            return
+            return ()
         low, high = (skew.least, skew.most) if skew else (-UNKNOWN_SKEW, UNKNOWN_SKEW)
         margin = KNOWN_SKEW_MARGIN if skew else 0.0
         start = min(row.posting_at for row in due) + low - margin
@@ -94,12 +95,13 @@ class LostAnswers:
             unreadable = max(10 * rules.quiet, UNREADABLE)
             overdue = [row.key for row in due if now > row.send_by + unreadable]
             await self._give_up(overdue, "unknown", rules)
-            return
+            return ()
         absent = [row for row in due if row.key not in seen]
         proven = [row for row in absent if self.proven_absent(row, now, rules)]
         await self._postpone([row for row in absent if row not in proven], now, rules, read=True)
-        as_state = "unknown" if rules.park else "not_placed"
-        await self._give_up([row.key for row in proven], as_state, rules)
+        keys = [row.key for row in proven]
+        await self._give_up(keys, "unknown" if rules.park else "not_placed", rules)
+        return () if rules.park else keys
 
     def proven_absent(self, row: OpenAttempt, now: float, rules: TrackRules) -> bool:
         """Whether the report has been read often and late enough to say that no call was made."""

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from activities.facts import call_facts, cost_brl
+from activities.late_calls import LateCalls
 from activities.lost_answers import UNKNOWN_SKEW, LostAnswers
 from activities.metrics import POLL_LAG
 from activities.plans import TrackRules
@@ -99,6 +100,7 @@ class Tracker:
     def __post_init__(self) -> None:
         self._reports = Reports(self.client)
         self._lost = LostAnswers(self.store, self.run_id)
+        self._late = LateCalls(self.store, self.client, self.run_id, self.lane)
 
     def carry_on(self) -> None:
         """Poll for a while from now on; whoever carries the lane asks for it again and again.
@@ -164,9 +166,11 @@ class Tracker:
                 self._memory[row.key] = _Memory(next_poll=max(first, self.no_window_before))
         await self._hang_up(placed, now)
         await self._poll(placed, now)
-        await self._lost.look_for(
+        gone = await self._lost.look_for(
             posting, now, rules=self.rules, skew=self.skew, read=self._read_all
         )
+        await self._late.watch(gone, self.rules)
+        await self._look_up(await self._late.look_for(now, rules=self.rules, skew=self.skew))
         if now >= self._release_at:
             self._release_at = now + RELEASE_EVERY
             await tracking.release_held(self.store, self.run_id)
@@ -183,6 +187,8 @@ class Tracker:
     def _next(self, posting: Sequence[OpenAttempt]) -> float:
         now = self.store.now()
         moments = [self._lost.readable_from(row, self.rules) for row in posting]
+        if self._late.next_look is not None:
+            moments.append(self._late.next_look)
         if self._memory:
             polls = min(item.next_poll for item in self._memory.values())
             moments.append(max(polls, self.no_window_before))

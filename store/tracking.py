@@ -25,7 +25,7 @@ from campaigns.definition import Frozen
 from store.batches import breathing
 from store.engine import Store
 from store.placing import Placed, mark_late
-from store.prepared import Many, PreparedRows, word, words
+from store.prepared import Many, PreparedRows, among, word, words
 from store.releasing import ORPHANED_AFTER
 from store.runs import locked
 from store.schema import attempts, contacts, lanes, numbers, runs
@@ -215,6 +215,41 @@ async def give_up(
             )
         )
     return max(result.rowcount, 0)
+
+
+class GivenUp(NamedTuple):
+    """An attempt that was judged `not_placed`, and whose call has not surfaced."""
+
+    key: str
+    e164: str
+    posting_at: float
+    ended_at: float
+
+
+_GIVEN_UP = select(*(attempts.c[name] for name in GivenUp._fields)).where(
+    attempts.c.state == word("not_placed"), attempts.c.late_id.is_(None)
+)
+_GIVEN_UP_KEYS = PreparedRows(_GIVEN_UP.where(among(attempts.c.key, "b_keys")), GivenUp)
+
+
+async def given_up(store: Store, keys: Sequence[str]) -> list[GivenUp]:
+    """Return which of these attempts are `not_placed`, and what their calls are found by."""
+    if not keys:
+        return []
+    async with store.read() as connection:
+        return await _GIVEN_UP_KEYS.all(connection, b_keys=keys)
+
+
+async def given_up_since(store: Store, run_id: str, lane: int, since: float) -> list[GivenUp]:
+    """Return which attempts of a lane have been judged `not_placed` since an instant.
+
+    Looks at every attempt of the run, away from the loop: once for each worker that takes it over.
+    """
+    query = _GIVEN_UP.where(
+        attempts.c.run_id == run_id, attempts.c.lane == lane, attempts.c.ended_at > since
+    )
+    async with store.read(long=True) as connection:
+        return [GivenUp._make(row) for row in await connection.execute(query)]
 
 
 @repeatable
