@@ -253,6 +253,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 settings.base_url,
                 settings.access_token.get_secret_value(),
                 number_format=settings.number_format,
+                requests_per_second=settings.api_requests_per_second,
                 observe=observe_request,
             )
         )

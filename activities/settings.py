@@ -111,6 +111,9 @@ class Settings(BaseModel):
     account_calls_per_second: float | None = Field(
         default=None, gt=0, le=10_000, alias="DISCADOR_ACCOUNT_CALLS_PER_SECOND"
     )
+    api_requests_per_second: float | None = Field(
+        default=None, gt=0, le=10_000, alias="DISCADOR_API_REQUESTS_PER_SECOND"
+    )
 
     task_queue: str = Field(default="discador", max_length=200, alias="DISCADOR_TASK_QUEUE")
 

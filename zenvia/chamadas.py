@@ -134,6 +134,7 @@ class CallOperations(Session):
         writes the same file again.
         """
         operation = operations.CALL_RECORDING
+        await self._let_go(operation)
         with AudioFile(path, operation=operation.name) as audio:
             answer = await self._transport.exchange(
                 operation.name,

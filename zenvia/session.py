@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from zenvia import envelope, errors
 from zenvia.numbers import NumberFormat, written
 from zenvia.operations import Operation
+from zenvia.rate import RequestRate
 from zenvia.transport import HttpTransport, Timeouts
 
 PAGE = 200
@@ -42,8 +43,10 @@ class Session:
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - a frozen value
         number_format: NumberFormat = "e164",
         connections: int = 4000,
+        requests_per_second: float | None = None,
         observe: Observer | None = None,
     ) -> None:
+        self._rate = RequestRate(requests_per_second)
         self._transport = HttpTransport(base_url, token, timeouts=timeouts, connections=connections)
         self._token = token
         self._number_format = number_format
@@ -86,6 +89,7 @@ class Session:
                 raise errors.RequestNotPossible(
                     "a value holds characters that cannot be sent", operation=operation.name
                 ) from None
+        await self._let_go(operation)
         began, failed = time.perf_counter(), None
         try:
             answer = await self._transport.exchange(
@@ -105,6 +109,13 @@ class Session:
         finally:
             if self._observe is not None:
                 self._observe(operation.name, time.perf_counter() - began, failed)
+
+    async def _let_go(self, operation: Operation) -> None:
+        """Wait for the request's turn, where it only asks."""
+        if operation.verb == "GET":
+            await self._rate.turn()
+        else:
+            self._rate.count()
 
     async def _object(self, model: type[Model], operation: Operation, **request: Any) -> Model:
         return read(model, await self._dados(operation, **request), operation)

@@ -21,6 +21,7 @@ NONSENSE = {
     "DISCADOR_STORE_URL": "mysql://u:senha@host/db",
     "DISCADOR_ACCOUNT_CHANNELS": "trinta",
     "DISCADOR_ACCOUNT_CALLS_PER_SECOND": "dez",
+    "DISCADOR_API_REQUESTS_PER_SECOND": "vinte",
 }
 
 
@@ -32,6 +33,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert settings.access_token is None
     assert settings.account_channels is None
     assert settings.account_calls_per_second is None
+    assert settings.api_requests_per_second is None
     assert not settings.loopback
 
 
@@ -161,6 +163,7 @@ def test_settings_survive_the_way_to_a_child_process() -> None:
             "ZENVIA_ACCESS_TOKEN": "abc",
             "DISCADOR_ACCOUNT_CHANNELS": "30",
             "DISCADOR_ACCOUNT_CALLS_PER_SECOND": "2.5",
+            "DISCADOR_API_REQUESTS_PER_SECOND": "12.5",
         }
     )
     assert load_settings(settings.environment()) == settings
