@@ -72,6 +72,11 @@ class _OpenRuns(Collector):
         due = GaugeMetricFamily(
             "discador_contacts_open", "Contacts of a run without an outcome yet.", labels=labels
         )
+        guards = GaugeMetricFamily(
+            "discador_guard_state",
+            "1 for the state that a guard of a run is in: ok, warning, or open, which pauses it.",
+            labels=[*labels, "guard", "state"],
+        )
         for run in self._runs:
             names = [run.id, run.campaign]
             state.add_metric([*names, run.state], 1)
@@ -79,7 +84,9 @@ class _OpenRuns(Collector):
                 live.add_metric([*names, held], count)
             unknown.add_metric(names, run.unknowns)
             due.add_metric(names, run.contacts_open)
-        yield from (state, live, unknown, due)
+            for name, stands in sorted(run.guards.items()):
+                guards.add_metric([*names, name, stands], 1)
+        yield from (state, live, unknown, due, guards)
 
 
 def create_monitor(monitored: Monitored) -> Starlette:

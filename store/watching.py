@@ -6,12 +6,16 @@ from pydantic import Field
 from sqlalchemy import func, literal, select, true
 
 from campaigns.definition import Frozen
+from store import guard_views
 from store.engine import Store
 from store.schema import OPEN_RUN_STATES, attempts, runs, tallies
 
 
 class OpenRun(Frozen):
-    """An open run: `live` counts attempts that hold a channel, by state."""
+    """An open run: `live` counts attempts that hold a channel, by state.
+
+    `guards` gives the state of each guard that it has: ok, warning or open.
+    """
 
     id: str
     campaign: str
@@ -19,6 +23,7 @@ class OpenRun(Frozen):
     live: dict[str, int] = Field(default_factory=dict)
     unknowns: int = 0
     contacts_open: int = 0
+    guards: dict[str, str] = Field(default_factory=dict)
 
 
 async def answers(store: Store) -> None:
@@ -51,6 +56,7 @@ async def open_runs(store: Store) -> list[OpenRun]:
                 .group_by(tallies.c.run_id, tallies.c.name)
             )
         ).all()
+    guards = {row.id: await guard_views.views(store, row.id) for row in rows}
     return [
         OpenRun(
             id=row.id,
@@ -68,6 +74,7 @@ async def open_runs(store: Store) -> list[OpenRun]:
                 for item in known
                 if item.run_id == row.id and item.name.startswith("contact:")
             ),
+            guards={guard.name: guard.state for guard in guards[row.id]},
         )
         for row in rows
     ]

@@ -13,8 +13,9 @@ from activities.monitoring import Monitored, create_monitor
 from activities.settings import sqlite_url
 from campaigns.contacts import ContactRow
 from campaigns.definition import Campaign
+from campaigns.guarding import Verdict
 from campaigns.numbers import PhoneNumber, normalise
-from store import importing, runs, watching
+from store import guards, importing, runs, watching
 from store.engine import Store, open_store
 
 DEFINITION = Campaign.model_validate(
@@ -23,6 +24,7 @@ DEFINITION = Campaign.model_validate(
         "purpose": "service",
         "dial_list": {"file": "lista.csv", "numbers": ["celular"]},
         "call": {"connect_to": "4000"},
+        "guards": {"failures": {"window": 50, "share": 0.5}, "short_calls": {}},
     }
 )
 
@@ -93,6 +95,23 @@ async def test_metrics_tell_of_open_runs_and_of_this_process(tmp_path: Path) -> 
     assert 'discador_api_errors_total{error="ReadTimeout",operation="chamada criar"}' in text
     assert "987654321" not in text
     assert "Maria" not in text
+
+
+async def test_metrics_tell_what_each_guard_of_a_run_says(tmp_path: Path) -> None:
+    """Those that its campaign names from the beginning, and one that pauses it while it does."""
+    async with open_store(sqlite_url(tmp_path / "store.db")) as store:
+        await prepared(store)
+        head = 'discador_guard_state{campaign="novembro",guard="%s",run="bcdfg",state="%s"} 1.0'
+        before = (await asked(Monitored(store, {}), "/metrics")).text
+        verdict = Verdict(state="open", reason="half of the last 50 attempts failed")
+        async with store.write() as connection:
+            await guards.trip(store, connection, "bcdfg", "failures", verdict, now=store.now())
+        after = (await asked(Monitored(store, {}), "/metrics")).text
+    assert head % ("failures", "ok") in before
+    assert head % ("short_calls", "ok") in before
+    assert head % ("failures", "open") in after
+    assert head % ("failures", "ok") not in after
+    assert 'discador_run_state{campaign="novembro",run="bcdfg",state="paused"} 1.0' in after
 
 
 async def test_metrics_go_on_without_the_store_and_without_the_sdk(tmp_path: Path) -> None:
