@@ -36,7 +36,7 @@ LOOK_AHEAD = 0.5
 STATE_CHECK = 1.0
 GATHER = 0.8
 """Seconds for which a turn places more, where it can, before it reports what ended meanwhile."""
-RESERVE_SECONDS = 0.2
+RESERVE_SECONDS = 0.3
 """A reserve takes no more than this process lets go in so long: what waits here holds a channel."""
 CHANNEL_WAIT = 1.0
 """Seconds until a lane asks again whose due contacts found no free channel of the account."""
