@@ -38,17 +38,17 @@ def compare_and_set() -> None:
     """Let an attempt be claimed that somebody else has already posted."""
     _rewrite(
         placing,
-        "claim",
+        "_won",
         (
-            'attempts.c.state == "reserved",',
-            'attempts.c.state.in_(("reserved", "posting", "placed", "ended")),',
+            'attempts.c.state == word("reserved"),',
+            'attempts.c.state.in_(words("reserved", "posting", "placed", "ended")),',
         ),
     )
 
 
 def durable_intent() -> None:
     """Write nothing down before the POST: the row stays `reserved` until the answer is there."""
-    _rewrite(placing, "claim", ('state="posting",', 'state="reserved",'))
+    _rewrite(placing, "_won", ('state=word("posting"),', 'state=word("reserved"),'))
     _rewrite(
         placing,
         "record",
