@@ -192,6 +192,15 @@ class Client:
         ]
         return rows[posicao : posicao + limite]
 
+    async def iter_call_report(
+        self, start: datetime, end: datetime, *, origem: str | None, destino: str | None
+    ) -> AsyncIterator[Chamada]:
+        """Give all calls of a number."""
+        wanted = {entry.id for entry in self.provider.ledger if entry.number in (origem, destino)}
+        for call in await self.call_states(start, end, posicao=0, limite=len(self.provider.ledger)):
+            if call.id in wanted:
+                yield call
+
     async def fetch_call(self, call_id: int) -> Chamada:
         """Return one call."""
         if self.life.dead:
