@@ -22,9 +22,9 @@ def _leg(leg: Leg | LegState) -> LegFacts:
     )
 
 
-@lru_cache(maxsize=8_192)
-def _known_leg(leg: LegState) -> LegFacts:
-    return _leg(leg)
+# Most calls came to what others came to before. What holds a number is not kept.
+_known_leg = lru_cache(maxsize=8_192)(_leg)
+_facts = lru_cache(maxsize=8_192)(CallFacts)
 
 
 def _legs(call: Chamada | CallState) -> tuple[LegFacts, LegFacts]:
@@ -52,30 +52,12 @@ def call_facts(
         contact = contact.model_copy(
             update={"status": RING_LIMIT_STATUS, "reason": RING_LIMIT_REASON}
         )
-    return _both(
-        contact,
-        other,
+    return _facts(
+        contact=contact,
+        other=other,
         voicemail_detection=call.detecta_caixa,
         contact_rings_first=contact_leg == "origem",
         hung_up=hung_up and not ring_limit,
-    )
-
-
-@lru_cache(maxsize=8_192)
-def _both(
-    contact: LegFacts,
-    other: LegFacts,
-    *,
-    voicemail_detection: bool | None,
-    contact_rings_first: bool,
-    hung_up: bool,
-) -> CallFacts:
-    return CallFacts(
-        contact=contact,
-        other=other,
-        voicemail_detection=voicemail_detection,
-        contact_rings_first=contact_rings_first,
-        hung_up=hung_up,
     )
 
 

@@ -14,10 +14,9 @@ from datetime import UTC, datetime
 
 import structlog
 
-from activities.lost_answers import UNKNOWN_SKEW
 from activities.plans import TrackRules
 from activities.reports import AT_ONCE, side_by_side
-from activities.skew import Skew
+from activities.skew import Skew, bounds
 from campaigns.keys import key_in
 from store import tracking
 from store.engine import Store
@@ -69,10 +68,10 @@ class LateCalls:
         is read the next time.
         """
         if not self._loaded:
-            self._loaded = True
             since = now - WATCHED
             rows = await tracking.given_up_since(self.store, self.run_id, self.lane, since)
             self._take_up(rows, rules)
+            self._loaded = True
         if now < self._not_before:
             return []
         due = [item for item, at in self._watched.values() if at <= now][:AT_ONCE]
@@ -87,20 +86,20 @@ class LateCalls:
         return [(item.key, call) for item, call in zip(due, found, strict=True) if call is not None]
 
     def _take_up(self, items: Sequence[GivenUp], rules: TrackRules) -> None:
+        now = self.store.now()
         for item in items:
-            now = self.store.now()
             self._watched.setdefault(item.key, (item, _following(item, now, rules)))
 
     async def _find(
         self, item: GivenUp, now: float, rules: TrackRules, skew: Skew | None
     ) -> int | None:
         """Return the id of an attempt's call, None where the report has none."""
-        low, high = (skew.least, skew.most) if skew else (-UNKNOWN_SKEW, UNKNOWN_SKEW)
+        low, high = bounds(skew, MARGIN)
         dialed = rules.contact_leg == "origem"
         try:
             rows = self.client.iter_call_report(
-                datetime.fromtimestamp(item.posting_at + low - MARGIN, UTC),
-                datetime.fromtimestamp(now + high + MARGIN, UTC),
+                datetime.fromtimestamp(item.posting_at + low, UTC),
+                datetime.fromtimestamp(now + high, UTC),
                 origem=item.e164 if dialed else None,
                 destino=None if dialed else item.e164,
             )

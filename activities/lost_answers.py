@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from activities.plans import TrackRules
-from activities.skew import Skew
+from activities.skew import Skew, bounds
 from campaigns.keys import key_in
 from store import tracking
 from store.engine import Store
@@ -20,8 +20,6 @@ from store.tracking import OpenAttempt
 from zenvia import errors
 from zenvia.models import CallState
 
-UNKNOWN_SKEW = 3_600.0
-"""Seconds by which the provider's clock may differ from ours before one call has shown it."""
 KNOWN_SKEW_MARGIN = 30.0
 FIRST_READ = 0.5
 UNREADABLE = 600.0
@@ -82,12 +80,11 @@ class LostAnswers:
         due = [row for row in posting if self.readable_from(row, rules) <= now]
         if not due:
             return ()
-        low, high = (skew.least, skew.most) if skew else (-UNKNOWN_SKEW, UNKNOWN_SKEW)
-        margin = KNOWN_SKEW_MARGIN if skew else 0.0
-        start = min(row.posting_at for row in due) + low - margin
-        end = max(row.send_by for row in due) + rules.http_total + high + margin
+        low, high = bounds(skew, KNOWN_SKEW_MARGIN)
+        start = min(row.posting_at for row in due) + low
+        end = max(row.send_by for row in due) + rules.http_total + high
         try:
-            until = max(end, now + high + margin)
+            until = max(end, now + high)
             seen = {key_in(call.tags) async for calls in read(start, until) for call in calls}
         except errors.VoiceError as error:
             _log.warning("reconcile_failed", run=self.run_id, error=str(error))

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+UNKNOWN_SKEW = 3_600.0
+"""Seconds by which the provider's clock may differ from ours before one call has shown it."""
 SECOND = 1.0
 """The API prints when a call was created to the second, and leaves out what is over."""
 
@@ -39,3 +41,13 @@ class Skew:
         if self.agreed and least <= most:
             return Skew(least, most)
         return Skew(min(self.least, other.least), max(self.most, other.most), agreed=False)
+
+
+def bounds(skew: Skew | None, margin: float) -> tuple[float, float]:
+    """Return by how much the provider's clock is ahead at least and at most.
+
+    What calls have shown is widened by `margin`, for what clocks drift.
+    """
+    if skew is None:
+        return -UNKNOWN_SKEW, UNKNOWN_SKEW
+    return skew.least - margin, skew.most + margin

@@ -16,13 +16,13 @@ import structlog
 
 from activities.facts import call_facts, cost_brl
 from activities.late_calls import LateCalls
-from activities.lost_answers import UNKNOWN_SKEW, LostAnswers
+from activities.lost_answers import LostAnswers
 from activities.metrics import POLL_LAG
 from activities.plans import TrackRules
 from activities.polling import FASTEST, FIRST, Live, interval, pause, plan
 from activities.posting import Poster
 from activities.reports import Reports, side_by_side
-from activities.skew import SECOND, Skew
+from activities.skew import SECOND, Skew, bounds
 from campaigns.keys import key_in
 from store import placing, tracking
 from store.engine import Store
@@ -205,11 +205,7 @@ class Tracker:
 
     def _window(self, keys: Iterable[str]) -> tuple[float, float]:
         """Return between which instants the provider created these calls, on its clock."""
-        least, most = (
-            (self.skew.least - WINDOW_MARGIN, self.skew.most + WINDOW_MARGIN)
-            if self.skew
-            else (-UNKNOWN_SKEW, UNKNOWN_SKEW)
-        )
+        least, most = bounds(self.skew, WINDOW_MARGIN)
         first, last = [], []
         for key in keys:
             created, row = self._memory[key].created, self._open[key]

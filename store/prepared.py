@@ -107,6 +107,10 @@ class Prepared:
         """Run it; return how many rows changed."""
         return int((await self._result(connection, values)).rowcount)
 
+    async def scalars(self, connection: AsyncConnection, **values: Any) -> list[Any]:
+        """Run it and return the first value of each row."""
+        return list((await self._result(connection, values)).scalars())
+
     async def _result(self, connection: AsyncConnection, values: Mapping[str, Any]) -> Any:
         dialect = connection.dialect
         text, names, fixed = self._for(dialect)

@@ -160,7 +160,7 @@ async def settle_and_reserve(
             expired = await expire(
                 store, connection, run_id, lane, run=run, ends_at=ends_at, now=now
             )
-        ((next_due,),) = await _NEXT_DUE.all(connection, b_run=run_id, b_lane=lane)
+        (next_due,) = await _NEXT_DUE.scalars(connection, b_run=run_id, b_lane=lane)
         if next_due is not None and starts_at is not None:
             next_due = max(next_due, starts_at)
         if next_due is not None and ends_at is not None:
@@ -204,29 +204,17 @@ async def settle_and_reserve(
     )
 
 
-class _NextDue(NamedTuple):
-    at: float | None
-
-
-_NEXT_DUE = PreparedRows(
+_NEXT_DUE = Prepared(
     select(func.min(contacts.c.due_at)).where(
         contacts.c.run_id == bindparam("b_run"),
         contacts.c.lane == bindparam("b_lane"),
         contacts.c.state == word("due"),
-    ),
-    _NextDue,
+    )
 )
-
-
-class _Seen(NamedTuple):
-    seen_at: float
-
-
-_SEEN = PreparedRows(
+_SEEN = Prepared(
     select(lanes.c.seen_at).where(
         lanes.c.run_id == bindparam("b_run"), lanes.c.lane == bindparam("b_lane")
-    ),
-    _Seen,
+    )
 )
 _BE_SEEN = Prepared(
     update(lanes)
@@ -239,10 +227,10 @@ async def _be_seen(
     store: Store, connection: AsyncConnection, run_id: str, lane: int, now: float
 ) -> float:
     """Note that the lane is carried; return when it was seen before, 0 if never."""
-    seen = await _SEEN.all(connection, b_run=run_id, b_lane=lane)
+    seen: list[float] = await _SEEN.scalars(connection, b_run=run_id, b_lane=lane)
     if seen:
         await _BE_SEEN.run(connection, b_run=run_id, b_lane=lane, b_now=now)
-        return seen[0].seen_at
+        return seen[0]
     row = {"run_id": run_id, "lane": lane, "seen_at": now}
     await connection.execute(insert_ignore(store, lanes), row)
     return 0.0

@@ -25,7 +25,7 @@ from campaigns.definition import Frozen
 from store.batches import breathing
 from store.engine import Store
 from store.placing import Placed, mark_late
-from store.prepared import Many, PreparedRows, among, word, words
+from store.prepared import Many, Prepared, PreparedRows, among, word, words
 from store.releasing import ORPHANED_AFTER
 from store.runs import locked
 from store.schema import attempts, contacts, lanes, numbers, runs
@@ -383,19 +383,14 @@ _HELD = PreparedRows(
 )
 
 
-class _Waiting(NamedTuple):
-    n: int
-
-
-_WAITING = PreparedRows(
+_WAITING = Prepared(
     select(contacts.c.n)
     .where(
         contacts.c.run_id == bindparam("b_run"),
         contacts.c.lane == bindparam("b_lane"),
         contacts.c.state == word("due"),
     )
-    .limit(literal_column("1")),
-    _Waiting,
+    .limit(literal_column("1"))
 )
 
 
@@ -403,7 +398,7 @@ async def lane_work(store: Store, run_id: str, lane: int) -> LaneWork:
     """Return what the lane has left to do; it is finished when every part is zero."""
     async with store.read() as connection:
         held = dict(await _HELD.all(connection, b_run=run_id, b_lane=lane))
-        waiting = bool(await _WAITING.all(connection, b_run=run_id, b_lane=lane))
+        waiting = bool(await _WAITING.scalars(connection, b_run=run_id, b_lane=lane))
     return LaneWork(
         reserved=held.get("reserved", 0),
         posting=held.get("posting", 0),
