@@ -18,9 +18,9 @@ from activities.plans import TrackRules
 from activities.reports import AT_ONCE, side_by_side
 from activities.skew import Skew, bounds
 from campaigns.keys import key_in
-from store import tracking
+from store import giving_up
 from store.engine import Store
-from store.tracking import GivenUp
+from store.giving_up import GivenUp
 from zenvia import errors
 from zenvia.client import VoiceClient
 
@@ -57,7 +57,7 @@ class LateCalls:
 
     async def watch(self, keys: Sequence[str], rules: TrackRules) -> None:
         """Take up attempts that have just been judged `not_placed`."""
-        self._take_up(await tracking.given_up(self.store, keys), rules)
+        self._take_up(await giving_up.given_up(self.store, keys), rules)
 
     async def look_for(
         self, now: float, *, rules: TrackRules, skew: Skew | None
@@ -69,7 +69,7 @@ class LateCalls:
         """
         if not self._loaded:
             since = now - WATCHED
-            rows = await tracking.given_up_since(self.store, self.run_id, self.lane, since)
+            rows = await giving_up.given_up_since(self.store, self.run_id, self.lane, since)
             self._take_up(rows, rules)
             self._loaded = True
         if now < self._not_before:

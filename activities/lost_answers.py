@@ -14,7 +14,7 @@ import structlog
 from activities.plans import TrackRules
 from activities.skew import Skew, bounds
 from campaigns.keys import key_in
-from store import tracking
+from store import giving_up
 from store.engine import Store
 from store.tracking import OpenAttempt
 from zenvia import errors
@@ -123,11 +123,11 @@ class LostAnswers:
                 following = now + max(rules.quiet / 4, 0.5)
                 reads = row.reads + int(read)
             changes.append((row.key, reads, following))
-        await tracking.mark_read(self.store, changes)
+        await giving_up.mark_read(self.store, changes)
 
     async def _give_up(self, keys: Sequence[str], as_state: str, rules: TrackRules) -> None:
         for key in keys:
             _log.warning(as_state, attempt=key, run=self.run_id)
-        await tracking.give_up(
+        await giving_up.give_up(
             self.store, keys, as_state=as_state, from_state="posting", hold=rules.hold
         )

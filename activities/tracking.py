@@ -24,7 +24,7 @@ from activities.posting import Poster
 from activities.reports import Reports, side_by_side
 from activities.skew import SECOND, Skew, bounds
 from campaigns.keys import key_in
-from store import placing, tracking
+from store import giving_up, placing, tracking
 from store.engine import Store
 from store.placing import Placed
 from store.tracking import EndedCall, OpenAttempt
@@ -173,7 +173,7 @@ class Tracker:
         await self._look_up(await self._late.look_for(now, rules=self.rules, skew=self.skew))
         if now >= self._release_at:
             self._release_at = now + RELEASE_EVERY
-            await tracking.release_held(self.store, self.run_id)
+            await giving_up.release_held(self.store, self.run_id)
         return self._next(posting)
 
     def hint(self, api_id: int) -> bool:
@@ -284,7 +284,7 @@ class Tracker:
             memory.gone_since = memory.gone_since or now
             if now - memory.gone_since >= GONE_AFTER:
                 _log.error("call_gone", attempt=row.key, call=row.api_id)
-                await tracking.give_up(
+                await giving_up.give_up(
                     self.store,
                     [row.key],
                     as_state="unknown",
@@ -419,7 +419,7 @@ class Tracker:
         """End calls whose attempt had been judged `not_placed`; look at each key once."""
         if len(self._looked_up) > LOOKED_UP_MAX:
             self._looked_up.clear()
-        late = await tracking.keys_given_up(self.store, strangers)
+        late = await giving_up.keys_given_up(self.store, strangers)
         self._looked_up.update(key for key, _ in strangers)
         self._done_with.update(call for _, call in strangers)
         self.poster.hang_up_late(late)

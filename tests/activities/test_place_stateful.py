@@ -43,7 +43,7 @@ from campaigns.contacts import ContactRow
 from campaigns.definition import Campaign
 from campaigns.numbers import PhoneNumber, normalise
 from campaigns.policy import next_step
-from store import importing, placing, reporting, runs, tracking
+from store import giving_up, importing, placing, reporting, runs
 from store.engine import Store, open_store
 from store.schema import attempts
 from zenvia import errors
@@ -459,7 +459,7 @@ def without_reconciling() -> Iterator[None]:
 
     async def guess(self: LostAnswers, posting: Any, _: float, **how: Any) -> int:
         keys = [row.key for row in posting]
-        return await tracking.give_up(
+        return await giving_up.give_up(
             self.store, keys, as_state="not_placed", from_state="posting", hold=0
         )
 

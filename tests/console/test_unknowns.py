@@ -14,7 +14,7 @@ import pytest
 from campaigns.attempts import Outcome
 from console import carrying, commands
 from sandbox.server import SandboxServer
-from store import tracking
+from store import giving_up
 from store.engine import open_store
 from store.runs import Run
 from tests.store.scene import final, open_scene, people, phone
@@ -39,7 +39,9 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox
             (key,) = (await run.reserve(token, channels=1)).keys
             assert key == LOST
             await run.claim(token, [key])
-            await tracking.give_up(store, [key], as_state="unknown", from_state="posting", hold=600)
+            await giving_up.give_up(
+                store, [key], as_state="unknown", from_state="posting", hold=600
+            )
             await run.reserve(steps=[final(key, Outcome.UNKNOWN)], channels=0)
 
     with SandboxServer() as server:

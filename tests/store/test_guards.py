@@ -12,7 +12,7 @@ from campaigns.attempts import CallFacts, LegFacts, Outcome, Step
 from campaigns.definition import Campaign
 from campaigns.guarding import LAW_STOP, Verdict, Watch, next_midnight, watch_of
 from campaigns.guards import Failures, ShortCalls
-from store import amending, guards, placing, runs, tracking
+from store import amending, giving_up, guards, placing, runs, tracking
 from store.engine import open_store
 from store.placing import NotSent, Placed, RefusedPost, Unsure
 from store.runs import RunError
@@ -116,7 +116,7 @@ async def test_what_the_api_gives_no_price_for_costs_its_worst_case(scene: Opens
     one = await open_scene_of(scene, 6)
     keys = await one.place(watch=BUDGET)
     await end(one, keys[:2], cost=None)
-    await tracking.give_up(one.store, keys[2:], as_state="unknown", from_state="placed", hold=60)
+    await giving_up.give_up(one.store, keys[2:], as_state="unknown", from_state="placed", hold=60)
     found = await one.reserve(
         steps=[final(keys[0]), final(keys[1]), final(keys[2], Outcome.UNKNOWN)], watch=BUDGET
     )
@@ -131,10 +131,10 @@ async def test_a_call_that_surfaces_late_is_charged_once(scene: Opens) -> None:
     found = await one.reserve(token, watch=BUDGET)
     await one.claim(token, found.keys, watch=BUDGET)
     key = found.keys[0]
-    await tracking.give_up(one.store, [key], as_state="not_placed", from_state="posting", hold=0)
+    await giving_up.give_up(one.store, [key], as_state="not_placed", from_state="posting", hold=0)
     for _ in range(2):
         await placing.record(one.store, [Placed(key=key, api_id=7)])
-        await tracking.keys_given_up(one.store, [(key, 7)])
+        await giving_up.keys_given_up(one.store, [(key, 7)])
     assert (await guard(one, "budget")).spent == CALL
 
 
@@ -147,11 +147,11 @@ async def test_a_call_that_two_find_late_at_the_same_time_is_charged_once(
     found = await one.reserve(token, watch=BUDGET)
     await one.claim(token, found.keys, watch=BUDGET)
     key = found.keys[0]
-    await tracking.give_up(one.store, [key], as_state="not_placed", from_state="posting", hold=0)
+    await giving_up.give_up(one.store, [key], as_state="not_placed", from_state="posting", hold=0)
     async with open_store(store_url, clock) as other:
         async with other.write() as connection:
             await placing.mark_late(connection, [Placed(key=key, api_id=7)])
-            second = asyncio.create_task(tracking.keys_given_up(one.store, [(key, 7)]))
+            second = asyncio.create_task(giving_up.keys_given_up(one.store, [(key, 7)]))
             if not one.store.is_sqlite:  # there nobody sees who waits
                 await until_somebody_waits(one.store)
         assert await second == []

@@ -8,7 +8,7 @@ import json
 import pytest
 from sqlalchemy import update
 
-from store import forgiving, placing, runs, tracking
+from store import forgiving, giving_up, placing, runs
 from store.gate import Candidate, GateAnswer
 from store.pacing import SPACING
 from store.placing import CLAIM_AHEAD, SEND_GRACE, NotSent, Placed, RefusedPost, Unsure
@@ -223,7 +223,7 @@ async def test_a_call_for_an_attempt_judged_not_placed_is_handed_back_to_be_ende
 ) -> None:
     """Its contact may be called again already, so the late call must go."""
     run, (key,) = await posting(scene)
-    await tracking.give_up(run.store, [key], as_state="not_placed", from_state="posting", hold=600)
+    await giving_up.give_up(run.store, [key], as_state="not_placed", from_state="posting", hold=600)
     late = Placed(key=key, api_id=7)
     assert await placing.record(run.store, [late]) == [late]
     row = (await run.attempts())[key]
@@ -233,7 +233,7 @@ async def test_a_call_for_an_attempt_judged_not_placed_is_handed_back_to_be_ende
 async def test_a_call_for_a_parked_attempt_is_noted_and_goes_on(scene: Opens) -> None:
     """Nobody was called in its place: the person who looks at it finds the call's id."""
     run, (key,) = await posting(scene)
-    await tracking.give_up(run.store, [key], as_state="unknown", from_state="posting", hold=600)
+    await giving_up.give_up(run.store, [key], as_state="unknown", from_state="posting", hold=600)
     assert await placing.record(run.store, [Placed(key=key, api_id=7)]) == []
     row = (await run.attempts())[key]
     assert (row.state, row.late_id, row.live) == ("unknown", 7, True)

@@ -10,7 +10,7 @@ from campaigns.attempts import DialingRules, LegFacts
 from campaigns.contacts import Note, RejectedRow
 from campaigns.definition import RetryRule
 from campaigns.policy import next_step
-from store import forgiving, placing, reporting, runs, tracking
+from store import forgiving, giving_up, placing, reporting, runs
 from store.placing import NotSent, Placed, PostResult, RefusedPost, Unsure
 from tests.store.conftest import Opens
 from tests.store.scene import ANSWERED, BUSY, NOBODY, Clock, Scene, api_id, people, phone
@@ -68,7 +68,7 @@ async def one_step(run: Scene, luck: random.Random) -> None:
         )
         state = "unknown" if source == "placed" else luck.choice(["unknown", "not_placed"])
         keys = (placed if source == "placed" else posting)[:1]
-        await tracking.give_up(
+        await giving_up.give_up(
             run.store, keys, as_state=state, from_state=source, hold=luck.choice([0, 600])
         )
         late = [Placed(key=key, api_id=api_id(key)) for key in keys if luck.random() < 0.3]
@@ -117,7 +117,7 @@ async def test_a_run_that_is_over_shows_nothing_live(scene: Opens, clock: Clock)
     run = await scene(rows=people(2))
     keys = await run.place()
     await run.finish(keys[:1], ANSWERED, other=ANSWERED)
-    await tracking.give_up(run.store, keys[1:], as_state="unknown", from_state="placed", hold=600)
+    await giving_up.give_up(run.store, keys[1:], as_state="unknown", from_state="placed", hold=600)
     steps = [next_step(RULES, ended) for ended in await run.undecided()]
     await run.reserve(steps=steps)
     await run.be_done()

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from campaigns.attempts import Outcome
 from campaigns.rows import ContactRow
-from store import runs, tracking
+from store import giving_up, runs
 from store.choosing import LIVE_ELSEWHERE_DELAY
 from store.gate import Candidate, GateAnswer
 from store.schema import attempts
@@ -187,14 +187,14 @@ async def test_an_attempt_of_unknown_fate_holds_its_channel_for_a_while(
     token = run.token()
     found = await run.reserve(token)
     (claim,) = await run.claim(token, found.keys)
-    await tracking.give_up(
+    await giving_up.give_up(
         run.store, [claim.key], as_state="unknown", from_state="posting", hold=600
     )
     assert (await run.reserve()).keys == ()
     clock.now += 599
-    assert await tracking.release_held(run.store, run.run) == 0
+    assert await giving_up.release_held(run.store, run.run) == 0
     clock.now += 2
-    assert await tracking.release_held(run.store, run.run) == 1
+    assert await giving_up.release_held(run.store, run.run) == 1
     assert len((await run.reserve()).keys) == 1
 
 

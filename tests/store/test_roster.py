@@ -13,7 +13,17 @@ from sqlalchemy import Update, text, update
 
 from campaigns.attempts import Outcome
 from campaigns.rows import ContactRow, Item, Note, RejectedRow
-from store import importing, placing, releasing, reporting, roster, runs, tracking, unknowns
+from store import (
+    giving_up,
+    importing,
+    placing,
+    releasing,
+    reporting,
+    roster,
+    runs,
+    tracking,
+    unknowns,
+)
 from store.engine import open_store
 from store.importing import Imported
 from store.placing import NotSent
@@ -114,7 +124,7 @@ async def test_who_left_ends_as_withdrawn_where_the_last_attempt_came_to_no_call
     await run.claim(token, [key])
     await roster.withdraw(run.store, run.run, ["row-0"])
     if last == "unknown":
-        await tracking.give_up(run.store, [key], as_state="unknown", from_state="posting", hold=9)
+        await giving_up.give_up(run.store, [key], as_state="unknown", from_state="posting", hold=9)
     else:
         await placing.record(run.store, [NotSent(key=key)])
     outcome = Outcome.UNKNOWN if last == "unknown" else Outcome.NOT_SENT
@@ -198,7 +208,7 @@ async def test_lanes_that_are_opened_again_turn_like_new_ones(scene: Opens) -> N
     token = run.token()
     (key,) = (await run.reserve(token)).keys
     await run.claim(token, [key])
-    await tracking.give_up(run.store, [key], as_state="unknown", from_state="posting", hold=9)
+    await giving_up.give_up(run.store, [key], as_state="unknown", from_state="posting", hold=9)
     await unknowns.resolve(run.store, run.run, key, "placed", call=7)
     assert [row.api_id for row in await tracking.open_attempts(run.store, run.run, 0)] == [7]
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from campaigns.attempts import Outcome, Step
 from campaigns.policy import MAX_TECHNICAL, dialing_rules, next_step
-from store import placing, tracking
+from store import giving_up, placing
 from store.placing import NotSent, RefusedPost
 from store.schema import suppressions
 from tests.store.conftest import Opens
@@ -249,7 +249,7 @@ async def test_giving_up_is_done_once_and_only_from_the_state_that_was_seen(
     await run.claim(token, keys)
     await placing.record(run.store, [placing.Placed(key=keys[0], api_id=1)])
     for given_up in (1, 0):
-        assert given_up == await tracking.give_up(
+        assert given_up == await giving_up.give_up(
             run.store, keys, as_state=state, from_state="posting", hold=60
         )
     kept = await run.attempts()

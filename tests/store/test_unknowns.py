@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from campaigns.attempts import Outcome
-from store import placing, reporting, roster, tracking, unknowns
+from store import giving_up, placing, reporting, roster, tracking, unknowns
 from store.placing import Placed
 from store.roster import Withdrawn
 from store.runs import RunError, close, stop
@@ -20,7 +20,7 @@ async def parked(scene: Opens, *, settled: bool = True) -> tuple[Scene, str]:
     found = await one.reserve(token, channels=1)
     key = found.keys[0]
     await one.claim(token, [key])
-    await tracking.give_up(one.store, [key], as_state="unknown", from_state="posting", hold=600)
+    await giving_up.give_up(one.store, [key], as_state="unknown", from_state="posting", hold=600)
     if settled:
         await one.reserve(steps=[final(key, Outcome.UNKNOWN)], channels=1)
     return one, key
@@ -97,7 +97,7 @@ async def left(scene: Opens, when: str) -> tuple[Scene, str]:
             assert found == Withdrawn(gone=int(gone), under_way=int(not gone))
 
     await leave("under way")
-    await tracking.give_up(one.store, [key], as_state="unknown", from_state="posting", hold=600)
+    await giving_up.give_up(one.store, [key], as_state="unknown", from_state="posting", hold=600)
     await leave("over")
     if when != "over":
         await one.reserve(steps=[final(key, Outcome.UNKNOWN)], channels=1)
@@ -147,7 +147,7 @@ async def test_who_was_withdrawn_ends_as_the_person_says(scene: Opens, when: str
 async def test_what_is_resolved_is_not_resolved_otherwise(scene: Opens) -> None:
     """A call that the API has shown meanwhile decides against `not-placed`."""
     one, key = await parked(scene)
-    await tracking.keys_given_up(one.store, [(key, 5)])
+    await giving_up.keys_given_up(one.store, [(key, 5)])
     with pytest.raises(RunError, match="knows call 5"):
         await unknowns.resolve(one.store, one.run, key, "not-placed")
     with pytest.raises(RunError, match="has shown call 5"):
