@@ -43,7 +43,9 @@ CALLED = ("posting", "placed", "ended", "unknown")
 """States of an attempt that may have called the person: what the caps count."""
 
 MAX_ROUNDS = 5
-"""How often one reserve looks for more contacts when the first ones may not be called now."""
+"""How often one reserve looks for as many as it wants when the first ones may not be called now."""
+LEAST_LOOKED = 40
+"""Contacts that it looks at in any case: who wants one more must not starve behind others."""
 
 
 _INSERTS: dict[bool, Many] = {}
@@ -54,13 +56,13 @@ async def take_up_to(
 ) -> list[str]:
     """Look for contacts in rounds until enough are taken, none is left, or the budget is."""
     keys: list[str] = []
-    for _ in range(MAX_ROUNDS):
-        if len(keys) >= want or (purse is not None and purse.refused):
-            break
+    left = max(MAX_ROUNDS * want, LEAST_LOOKED)
+    while left > 0 and len(keys) < want and not (purse is not None and purse.refused):
         found, taken = await _reserve_round(
             store, connection, want=want - len(keys), purse=purse, **what
         )
         keys += taken
+        left -= found
         if not found:
             break
     return keys

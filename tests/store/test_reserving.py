@@ -382,3 +382,13 @@ async def test_what_a_terminated_run_left_reserved_is_swept_by_its_account(
     assert len((await run.reserve()).keys) == 3
     assert {row.state for row in (await dead.attempts()).values()} == {"released"}
     assert {row.state for row in await dead.contacts()} == {"due"}
+
+
+async def test_who_wants_one_channel_finds_it_behind_numbers_that_others_hold(scene: Opens) -> None:
+    """Twenty people are on the phone with another campaign: the next one is taken at once."""
+    other = await scene(run="other", name="other", rows=people(30))
+    held = await other.reserve("t1", channels=20)
+    assert len(held.keys) == 20
+    mine = await scene(run="mine", name="mine", rows=people(30))
+    found = await mine.reserve("t2", channels=1)
+    assert [key.split(".")[1] for key in found.keys] == ["l"], "the twenty-first, in base 36"
