@@ -9,6 +9,7 @@ import signal
 import sqlite3
 from contextlib import closing
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,6 +140,9 @@ def test_a_signal_during_the_start_leaves_no_process(newcomer: Newcomer, parts: 
     """Ctrl-C while only some parts of the stack have started ends those too."""
     running = newcomer.begin("run", str(newcomer.campaign()), "--sandbox")
     wait_for(lambda: len(newcomer.processes()) > parts, f"{parts} parts have started")
+    # While the interpreter itself is not up yet, what it says of a signal is its own.
+    maps = Path(f"/proc/{running.process.pid}/maps")
+    wait_for(lambda: "site-packages" in maps.read_text(), "it loads what it is made of")
     running.end(signal.SIGINT)
     newcomer.no_process_is_left()
     assert "Traceback" not in running.output()
