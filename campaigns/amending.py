@@ -8,10 +8,12 @@ of a rule can be withdrawn, never added.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final
+
+from pydantic import ValidationError
 
 from campaigns.checks import Finding
 from campaigns.definition import Campaign, Frozen, RetryRule
@@ -62,6 +64,40 @@ def findings(running: Campaign, wanted: Campaign) -> Iterator[Finding]:
     for index, override in enumerate(wanted.overrides):
         if override.rule not in kept:
             yield Finding(("overrides", index, "rule"), _WIDER, "widens_a_law")
+
+
+def as_far_as_readable(
+    running: Campaign, data: Mapping[str, Any], wrong: Iterable[Keys]
+) -> Campaign | None:
+    """Read a file that is wrong at some keys as if it said there what the running campaign says.
+
+    So what it may not change elsewhere is told beside what is wrong. None where too much is wrong.
+    """
+    known: dict[str | int, Any] = dict(running.model_dump())
+    mended = dict(data)
+    for keys in wrong:
+        section, kept = mended.get(str(keys[0])), known.get(keys[0])
+        if len(keys) == 1 or not isinstance(section, Mapping) or not isinstance(kept, Mapping):
+            _put(mended, keys[0], known)
+        else:
+            section = dict(section)
+            _put(section, keys[1], kept)
+            mended[str(keys[0])] = section
+    for _ in range(2):
+        try:
+            return Campaign.model_validate(mended)
+        except ValidationError as error:
+            for details in error.errors(include_url=False):
+                if details["loc"]:
+                    _put(mended, details["loc"][0], known)
+    return None
+
+
+def _put(into: dict[str, Any], key: str | int, known: Mapping[str | int, Any]) -> None:
+    if key in known:
+        into[str(key)] = known[key]
+    else:
+        into.pop(str(key), None)
 
 
 def changes(before: Campaign, after: Campaign) -> tuple[Changed, ...]:

@@ -8,6 +8,7 @@ The steps: bytes to text, text to a tree with places (`campaigns.document`), tre
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -188,26 +189,39 @@ class _Reader:
         self.list_place = (line + 1, column + 1, self._source(line))
         data = document.plain_value(root)
         self._values(root, (), _MUST_BE_QUOTED | _quoted_cells(data))
-        campaign = None
+        campaign: Campaign | None = None
+        wrong: list[ErrorDetails] = []
         try:
             campaign = Campaign.model_validate(data)
         except ValidationError as error:
-            for details in error.errors(include_url=False):
+            wrong = error.errors(include_url=False)
+            for details in wrong:
                 self._wrong(tree, details)
         sections = read_sections(data, loopback=loopback)
         for finding in checks.findings(sections):
             self._found(tree, finding)
         for finding in beside.findings(data, sections, base):
             self._found(tree, finding)
-        self._compared(tree, campaign)
+        self._compared(tree, data, campaign, wrong)
         if not any(problem.severity == "error" for problem in self.problems):
             for path in not_yet.used(data):
                 self._found(tree, checks.Finding(path, _NOT_YET, "not_yet"))
         return campaign
 
-    def _compared(self, tree: Tree, campaign: Campaign | None) -> None:
-        """Report what may not change of a campaign that runs."""
-        if self._running is not None and campaign is not None:
+    def _compared(
+        self,
+        tree: Tree,
+        data: dict[str, Any],
+        campaign: Campaign | None,
+        wrong: Iterable[ErrorDetails],
+    ) -> None:
+        """Report what may not change of a campaign that runs, beside all that is wrong."""
+        if self._running is None:
+            return
+        if campaign is None:
+            places = [details["loc"] for details in wrong if details["loc"]]
+            campaign = amending.as_far_as_readable(self._running, data, places)
+        if campaign is not None:
             for finding in amending.findings(self._running, campaign):
                 self._found(tree, finding)
 

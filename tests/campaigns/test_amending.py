@@ -75,6 +75,45 @@ def test_every_thing_that_may_not_change_is_a_problem_at_its_place(
     assert all("^" in problem.render() for problem in found.errors)
 
 
+def test_what_is_wrong_hides_nothing_that_may_not_change(running: Campaign, tmp_path: Path) -> None:
+    """A value out of range, a key that nobody knows and a new override are told in one go."""
+    text = (
+        BASE.replace("channels: 2", "channels: 0, lanes: 3, colour: red")
+        .replace('"4000"', '"4001"')
+        .replace("purpose: collection", "purpose: pleasure")
+        .replace("after: 15m", "after: soon")
+        + "overrides:\n  - {rule: rj-sales-hours, reason: our lawyers say that it is fine}\n"
+    )
+    found = check(written(tmp_path, text), loopback=False, running=running)
+    assert found.campaign is None
+    assert [(problem.line, problem.code) for problem in found.errors] == [
+        (2, "not_a_choice"),
+        (4, "not_changeable"),
+        (5, "out_of_range"),
+        (5, "not_changeable"),
+        (5, "unknown_key"),
+        (8, "bad_duration"),
+        (11, "widens_a_law"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "campaign: x",
+        "campaign: x\ncall: 3\nretry: {a: b}\npacing: [1]",
+        "purpose: sales\nlimits: no",
+    ],
+)
+def test_a_file_with_little_right_in_it_is_compared_all_the_same(
+    running: Campaign, tmp_path: Path, text: str
+) -> None:
+    """Whatever shape its sections have, problems are what comes of it."""
+    found = check(written(tmp_path, text), loopback=False, running=running)
+    assert found.campaign is None
+    assert "not_changeable" in {problem.code for problem in found.errors}
+
+
 def test_a_rule_of_the_law_cannot_be_set_aside_in_a_running_campaign(
     running: Campaign, tmp_path: Path
 ) -> None:
