@@ -1,7 +1,8 @@
 """`make chaos`: break everything around the engine on purpose, and let the ledger say what it did.
 
 Exit code 0 when every promise was kept, 1 when one was broken, 2 for a command that makes no sense,
-130 when it was interrupted.
+130 when it was interrupted. Each round tells its counts when it is over; those that are over are in
+the table however the command ends.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import asyncio
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -51,25 +53,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.schedule:
         _print_schedule(seed, form)
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    outcomes: list[Outcome] = []
     try:
         with redirect_stdout(sys.stderr) if asked.json else nullcontext():
-            outcomes = _rounds(stores, form, seed, asked.minutes * 60, asked.keep)
+            _rounds(outcomes, stores, form, seed, seconds=asked.minutes * 60, keep=asked.keep)
     except KeyboardInterrupt:
         print(f"chaos: interrupted; --seed {seed} breaks the same things again", file=sys.stderr)
         return 130
-    if asked.json:
-        print(account.as_json(outcomes))
-    else:
-        account.show(outcomes, Console())
+    finally:
+        if asked.json:
+            print(account.as_json(outcomes))
+        elif outcomes:
+            account.show(outcomes, Console())
     return 0 if all(outcome.kept for outcome in outcomes) else 1
 
 
 def _rounds(
-    stores: Sequence[str], form: Form, seed: int, seconds: float, keep: Path | None
-) -> list[Outcome]:
-    """Play on each store in turn; the first broken promise ends it. Round n's seed is seed + n."""
+    outcomes: list[Outcome],
+    stores: Sequence[str],
+    form: Form,
+    seed: int,
+    *,
+    seconds: float,
+    keep: Path | None,
+) -> None:
+    """Play on each store in turn; the first broken promise ends it. Round n's seed is seed + n.
+
+    Each round's outcome is appended when it is over, so that those before it outlive one that ends
+    badly.
+    """
     began = time.monotonic()
-    outcomes: list[Outcome] = []
     for store in cycle(stores):
         if len(outcomes) >= len(stores) and time.monotonic() - began >= seconds:
             break
@@ -84,9 +98,9 @@ def _rounds(
                 shutil.copytree(home, keep / f"{store}-{number}", dirs_exist_ok=True)
             shutil.rmtree(home)
         outcomes.append(outcome)
+        print(f"--- {account.line(outcome)}", flush=True)
         if not outcome.kept:
-            break
-    return outcomes
+            return
 
 
 def _print_schedule(seed: int, form: Form) -> None:

@@ -35,6 +35,18 @@ def command(outcome: Outcome) -> str:
     )
 
 
+def line(outcome: Outcome) -> str:
+    """Return the counts of one round, to be told as soon as it is over."""
+    counts = ", ".join(f"{name} {count}" for name, count in outcome.counts.items())
+    faults = sum(outcome.faults.values())
+    disturbed = ", ".join(f"{name} {count}" for name, count in sorted(outcome.disturbed.items()))
+    return (
+        f"{outcome.store}, seed {outcome.seed}: {'kept' if outcome.kept else 'BROKEN'} after"
+        f" {outcome.seconds:g} s; {outcome.calls} calls; {disturbed or 'nothing disturbed'};"
+        f" {faults} faults of the API; {counts or 'nothing counted'}"
+    )
+
+
 def show(outcomes: Sequence[Outcome], console: Console) -> None:
     """Print a table with a column for each round, and below it what is broken and how to repeat."""
     table = Table(title="chaos", show_lines=False)
