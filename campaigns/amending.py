@@ -73,31 +73,29 @@ def as_far_as_readable(
 
     So what it may not change elsewhere is told beside what is wrong. None where too much is wrong.
     """
-    known: dict[str | int, Any] = dict(running.model_dump())
+    known = running.model_dump()
     mended = dict(data)
     for keys in wrong:
-        section, kept = mended.get(str(keys[0])), known.get(keys[0])
-        if len(keys) == 1 or not isinstance(section, Mapping) or not isinstance(kept, Mapping):
-            _put(mended, keys[0], known)
+        top = str(keys[0])
+        section, kept = mended.get(top), known.get(top)
+        if len(keys) > 1 and isinstance(section, Mapping) and isinstance(kept, Mapping):
+            mended[top] = _with(section, str(keys[1]), kept)
         else:
-            section = dict(section)
-            _put(section, keys[1], kept)
-            mended[str(keys[0])] = section
+            mended = _with(mended, top, known)
     for _ in range(2):
         try:
             return Campaign.model_validate(mended)
         except ValidationError as error:
             for details in error.errors(include_url=False):
                 if details["loc"]:
-                    _put(mended, details["loc"][0], known)
+                    mended = _with(mended, str(details["loc"][0]), known)
     return None
 
 
-def _put(into: dict[str, Any], key: str | int, known: Mapping[str | int, Any]) -> None:
-    if key in known:
-        into[str(key)] = known[key]
-    else:
-        into.pop(str(key), None)
+def _with(section: Mapping[str, Any], key: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section with what is known of a key; without it where nothing is."""
+    others = {name: value for name, value in section.items() if name != key}
+    return others | ({key: known[key]} if key in known else {})
 
 
 def changes(before: Campaign, after: Campaign) -> tuple[Changed, ...]:
