@@ -13,12 +13,11 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped]  # it has no types
 import pytest
 from hypothesis import settings
-from sqlalchemy import make_url
 
 from store.engine import open_store
+from tests.store.databases import Databases, named, on_server
 from tests.store.server import shared
 from tests.templates import migrated
 
@@ -60,21 +59,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return migrated(tmp_path_factory.mktemp("template") / "store.db")
 
 
-def _on_server(url: str, statement: str) -> None:
-    async def execute() -> None:
-        connection = await asyncpg.connect(url)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    asyncio.run(execute())
-
-
-def _named(url: str, database: str) -> str:
-    return make_url(url).set(database=database).render_as_string(hide_password=False)
-
-
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the address of a server on which databases may be created."""
@@ -93,32 +77,37 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def postgresql_template(postgresql: str) -> Iterator[str]:
     """Name a database with today's schema, of which others are copies."""
     name = f"template_{secrets.token_hex(6)}"
-    _on_server(postgresql, f"CREATE DATABASE {name}")
+    on_server(postgresql, f"CREATE DATABASE {name}")
 
     async def migrated() -> None:
-        async with open_store(_named(postgresql, name)):
+        async with open_store(named(postgresql, name)):
             pass
 
     asyncio.run(migrated())
     yield name
-    _on_server(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+    on_server(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
 def empty_postgresql_url(postgresql: str) -> Iterator[str]:
     """Give the address of a database without a schema."""
     name = f"discador_{secrets.token_hex(6)}"
-    _on_server(postgresql, f"CREATE DATABASE {name} STRATEGY file_copy")
-    yield _named(postgresql, name)
-    _on_server(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+    on_server(postgresql, f"CREATE DATABASE {name} STRATEGY file_copy")
+    yield named(postgresql, name)
+    on_server(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def databases(postgresql: str, postgresql_template: str) -> Iterator[Databases]:
+    """Give databases with today's schema, to take and to give back."""
+    copies = Databases(postgresql, postgresql_template)
+    yield copies
+    copies.drop()
 
 
 @pytest.fixture
-def postgresql_url(postgresql: str, postgresql_template: str) -> Iterator[str]:
+def postgresql_url(databases: Databases) -> Iterator[str]:
     """Give the address of a database with today's schema, of the test's own."""
-    name = f"discador_{secrets.token_hex(6)}"
-    _on_server(
-        postgresql, f"CREATE DATABASE {name} TEMPLATE {postgresql_template} STRATEGY file_copy"
-    )
-    yield _named(postgresql, name)
-    _on_server(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+    url = databases.take()
+    yield url
+    databases.give_back(url)
