@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import (
     Client,
     WorkflowExecutionStatus,
@@ -24,6 +25,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from console.connected import UNKNOWN, Workers, workers_of
 from console.engine import Change
 from console.failures import CommandError
 from store import runs
@@ -36,6 +38,8 @@ from workflows.names import campaign_id, lane_id
 
 CONNECT_SECONDS = 10.0
 UPDATE_SECONDS = 5.0
+NEWEST_EVENTS = 12
+"""Events among which a lane's newest turn has its end: waiting for the next round takes five."""
 
 
 async def connect(config: ClientConnectConfig) -> Client:
@@ -56,30 +60,12 @@ async def connect(config: ClientConnectConfig) -> Client:
     raise CommandError(f"Temporal does not answer at {address}: {reason}. Nothing was started.")
 
 
-async def worker_takes_work(client: Client, queue: str, *, host: str | None = None) -> bool:
-    """Whether a worker, on this host where one is named, asks this queue for workflow tasks."""
-    try:
-        answer = await client.workflow_service.describe_task_queue(
-            DescribeTaskQueueRequest(
-                namespace=client.namespace,
-                task_queue=TaskQueue(name=queue),
-                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-            )
-        )
-    except RPCError:
-        return False
-    return any(host is None or one.identity.endswith(f"@{host}") for one in answer.pollers)
-
-
-async def worker_takes(client: Client, run: Run, queue: str) -> bool:
-    """Whether a worker asks for the work of a run: of its workflow's queue, else of this one.
-
-    Temporal remembers a worker that was killed for up to five minutes.
-    """
+async def workers_for(client: Client, run: Run, queue: str) -> Workers:
+    """Return who asks for the work of a run: of its workflow's queue, else of this one."""
     with suppress(RPCError):
         handle = client.get_workflow_handle(campaign_id(run.campaign, run.id))
         queue = (await handle.describe()).task_queue
-    return await worker_takes_work(client, queue)
+    return await workers_of(client, queue)
 
 
 async def wake_lanes(client: Client, run: Run) -> None:
@@ -142,19 +128,52 @@ async def tell_workflow(client: Client, run: Run, change: Change, *, hang_up: bo
         raise CommandError(error.message) from None
 
 
-async def stalled_because(client: Client, run: Run) -> str | None:
-    """Return the newest failure of what carries the run and is being tried again, or None."""
+async def stalled_because(client: Client, run: Run, *, silence: bool = True) -> str | None:
+    """Return the newest failure of what carries the run and is being tried again, or None.
+
+    Without `silence` only what a worker has said of itself counts: a turn that another worker has
+    taken over from one that was killed goes on well.
+    """
     ids = [campaign_id(run.campaign, run.id)]
     ids += [lane_id(run.campaign, run.id, lane) for lane in range(run.lanes)]
-    for workflow_id in ids:
-        try:
-            described = await client.get_workflow_handle(workflow_id).describe()
-        except RPCError:
-            continue
+    found = await asyncio.gather(*(_failure(client, id_, silence=silence) for id_ in ids))
+    return next((reason for reason in found if reason is not None), None)
+
+
+async def _failure(client: Client, workflow_id: str, *, silence: bool) -> str | None:
+    handle = client.get_workflow_handle(workflow_id)
+    try:
+        described = await handle.describe()
         for pending in described.raw_description.pending_activities:
-            if pending.attempt > 1 and pending.last_failure.message:
+            failure = pending.last_failure
+            said = failure.HasField("application_failure_info")
+            if pending.attempt > 1 and failure.message and (said or silence):
                 name = pending.activity_type.name
-                return f"{name} fails (attempt {pending.attempt}): {pending.last_failure.message}"
+                return f"{name} fails (attempt {pending.attempt}): {failure.message}"
+        is_open = described.status == WorkflowExecutionStatus.RUNNING
+        return await _newest_failure(client, workflow_id) if is_open else None
+    except RPCError:
+        return None
+
+
+async def _newest_failure(client: Client, workflow_id: str) -> str | None:
+    """Return why the newest activity that is over failed, or None where it did not.
+
+    A lane waits between two rounds of a turn that fails; nothing is pending then.
+    """
+    answer = await client.workflow_service.get_workflow_execution_history_reverse(
+        GetWorkflowExecutionHistoryReverseRequest(
+            namespace=client.namespace,
+            execution=WorkflowExecution(workflow_id=workflow_id),
+            maximum_page_size=NEWEST_EVENTS,
+        )
+    )
+    for event in answer.history.events:
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+            return None
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+            failure = event.activity_task_failed_event_attributes.failure
+            return f"a turn has failed and is tried again: {failure.message}"
     return None
 
 
@@ -183,16 +202,27 @@ async def workflow_trouble(client: Client, store: Store, run_id: str) -> str | N
     return f"The workflow of run {run_id} has failed while the run is open: {reason}"
 
 
-async def connected_workers(
+@dataclass(frozen=True)
+class Carried:
+    """Who carries a run, and why nothing goes on where its turns fail."""
+
+    workers: Workers = UNKNOWN
+    trouble: str | None = None
+
+
+async def carried(
     config: ClientConnectConfig, working: Sequence[Run], queue: str
-) -> dict[str, bool | None]:
-    """Return for each run whether a worker takes its work; None where Temporal does not answer."""
-    found: dict[str, bool | None] = {run.id: None for run in working}
+) -> dict[str, Carried]:
+    """Look at Temporal for each run that has work to do; nothing is known while it is away."""
+    found = {run.id: Carried() for run in working}
     with suppress(TimeoutError, CommandError):
         async with asyncio.timeout(UPDATE_SECONDS):
             client = await connect(config)
             for run in working:
-                found[run.id] = await worker_takes(client, run, queue)
+                found[run.id] = Carried(
+                    workers=await workers_for(client, run, queue),
+                    trouble=await stalled_because(client, run, silence=False),
+                )
     return found
 
 

@@ -7,7 +7,9 @@ from socket import gethostname
 from rich.console import Console
 
 from console import carrying, engine
+from console.connected import workers_of
 from console.failures import CommandError
+from console.progress import last_heard
 from console.target import Target
 
 
@@ -22,6 +24,9 @@ async def check_worker(console: Console, target: Target) -> None:
     async with engine.opened(target.settings.store_url) as store:
         await engine.runs_of(store)
     queue = target.settings.task_queue
-    if not await carrying.worker_takes_work(client, queue, host=gethostname()):
-        raise CommandError(f"No worker of this machine takes work from queue {queue}.")
+    workers = await workers_of(client, queue, host=gethostname())
+    if not workers.connected:
+        raise CommandError(
+            f"No worker of this machine takes work from queue {queue}{last_heard(workers.silent)}."
+        )
     console.print(f"A worker of this machine takes work from queue {queue}.", highlight=False)

@@ -61,6 +61,11 @@ def span(seconds: float) -> str:
     return f"{hours} h {minutes_of_hour:02d} min" if hours else f"{minutes}:{rest:02d}"
 
 
+def last_heard(silent: float | None) -> str:
+    """Write how long a worker that is gone has been silent, where that is known."""
+    return "" if silent is None else f" (the last was heard of {span(silent)} ago)"
+
+
 @dataclass
 class Pace:
     """How fast a run goes, from what was seen in the last seconds.

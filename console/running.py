@@ -17,6 +17,7 @@ from activities.settings import Settings, sqlite_url
 from campaigns.definition import Campaign
 from campaigns.scalars import counted
 from console import carrying, definitions, engine
+from console.connected import workers_of
 from console.embedded import SandboxOptions, Stack, StackError, StackOptions, embedded_stack
 from console.failures import CommandError
 from console.progress import Display, Terminal, showing
@@ -101,7 +102,7 @@ async def attached(target: Target, terminal: Terminal) -> AsyncIterator[Session]
     client = await carrying.connect(target.temporal)
     async with engine.opened(target.settings.store_url) as store:
         queue = target.settings.task_queue
-        if not await carrying.worker_takes_work(client, queue):
+        if not (await workers_of(client, queue)).connected:
             terminal.note(
                 f"No worker takes work from queue {queue} yet: start one with "
                 "`discador worker`. Until then nothing is dialed."
@@ -116,7 +117,7 @@ async def embedded(
     """Start the embedded stack and connect to it; at the end nothing of it is left."""
 
     async def worker_takes_work(temporal: ClientConnectConfig, queue: str) -> bool:
-        return await carrying.worker_takes_work(await carrying.connect(temporal), queue)
+        return (await workers_of(await carrying.connect(temporal), queue)).connected is True
 
     if options.temporal is not None:
         await carrying.connect(options.temporal)

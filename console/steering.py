@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -18,7 +18,7 @@ from campaigns.attempts import Outcome
 from campaigns.scalars import counted
 from console import engine
 from console.failures import CommandError
-from console.progress import local_time, outcomes_line, state_line, words
+from console.progress import last_heard, local_time, outcomes_line, state_line, words
 from console.rejected import rejected_file, tell_where
 from console.report import print_report, rows_file, show_rows, write_json
 from console.stackfile import HOME
@@ -27,6 +27,10 @@ from store.engine import Store
 from store.guard_views import GuardView
 from store.reporting import Progress
 from store.runs import Run
+
+if TYPE_CHECKING:
+    from console.carrying import Carried
+    from console.connected import Workers
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,9 @@ async def show_status(
     """Print all runs, or one of them in detail; as JSON a list of runs, or one."""
     async with known_runs(target) as known:
         chosen = known if name is None else [choose(known, name, open_only=False)]
-        workers = await _workers(target, chosen)
+        carried = await _carried(target, chosen)
         if as_json:
-            documents = [await _document(one, workers.get(one.run.id)) for one in chosen]
+            documents = [await _document(one, carried.get(one.run.id)) for one in chosen]
             shown = documents if name is None else documents[0]
             sys.stdout.write(json.dumps(shown, ensure_ascii=False, indent=2) + "\n")
             return
@@ -90,39 +94,55 @@ async def show_status(
             lines += _details(await engine.progress_of(one.store, one.run.id))
             lines += guard_lines(await engine.guards_of(one.store, one.run.id), one.run)
         for one in chosen:
-            if workers.get(one.run.id, True) is not True:
-                head = "worker    " if name else f"{one.run.campaign} ({one.run.id}):"
-                lines.append(f"{head} {_without_worker(target, workers[one.run.id])}")
+            alone = name is not None
+            lines += _carrying_lines(target, one, carried.get(one.run.id), alone=alone)
         for line in lines:
             console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-async def _workers(target: Target, chosen: Sequence[Known]) -> dict[str, bool | None]:
-    """Return, for each run that has work to do, whether a worker is connected that takes it.
-
-    None where nobody can tell: no Temporal is known here, or it does not answer.
-    """
+async def _carried(target: Target, chosen: Sequence[Known]) -> dict[str, Carried]:
+    """Return, for each run that has work to do, who carries it and what keeps it from going on."""
     working = [one.run for one in chosen if one.run.state in {"running", "stopping"}]
-    if target.temporal is None or not working:
-        return {run.id: None for run in working}
+    if not working:
+        return {}
     from console import carrying  # noqa: PLC0415 - loads Temporal's client, which few need
 
-    return await carrying.connected_workers(target.temporal, working, target.settings.task_queue)
+    if target.temporal is None:
+        return {run.id: carrying.Carried() for run in working}
+    return await carrying.carried(target.temporal, working, target.settings.task_queue)
 
 
-def _without_worker(target: Target, connected: bool | None) -> str:  # noqa: FBT001 - a fact
-    if connected is False:
-        return "no worker is connected, so nothing is dialed: `discador worker` starts one"
+def _carrying_lines(
+    target: Target, one: Known, carried: Carried | None, *, alone: bool
+) -> list[str]:
+    """Write what people should know of who carries a run; nothing while all is well."""
+    if carried is None:
+        return []
+    told = {}
+    if carried.workers.connected is not True:
+        told["worker"] = _without_worker(target, carried.workers)
+    if carried.trouble is not None:
+        told["trouble"] = carried.trouble
+    head = f"{one.run.campaign} ({one.run.id}):"
+    return [f"{f'{name:10}' if alone else head} {text}" for name, text in told.items()]
+
+
+def _without_worker(target: Target, workers: Workers) -> str:
+    if workers.connected is False:
+        gone = last_heard(workers.silent)
+        return f"no worker is connected, so nothing is dialed{gone}: `discador worker` starts one"
     unknown = "not known whether a worker is connected"
     if target.temporal is not None:
         return f"{unknown}: Temporal does not answer"
     return f"{unknown}: no Temporal is configured and no stack runs here"
 
 
-async def _document(one: Known, worker: bool | None) -> dict[str, Any]:  # noqa: FBT001 - a fact
+async def _document(one: Known, carried: Carried | None) -> dict[str, Any]:
     """Return a run with its progress and its guards; instants are ISO 8601 in UTC.
 
-    `worker_connected` is null for a run that has no work to do, or where nobody can tell.
+    `worker_connected` is null for a run that has no work to do, or where nobody can tell;
+    `worker_silent_seconds` is null unless the last one that was heard of is gone, and `trouble`
+    unless the run's turns fail.
     """
     progress = await engine.progress_of(one.store, one.run.id)
     run = progress.run
@@ -132,7 +152,9 @@ async def _document(one: Known, worker: bool | None) -> dict[str, Any]:  # noqa:
         "status": run.status,
         "reason": run.reason,
         "resumes_at": _iso(run.paused_until),
-        "worker_connected": worker,
+        "worker_connected": None if carried is None else carried.workers.connected,
+        "worker_silent_seconds": _whole(None if carried is None else carried.workers.silent),
+        "trouble": None if carried is None else carried.trouble,
         "contacts": {"total": run.total, "done": progress.done, "rejected": run.rejected},
         "by_outcome": progress.by_outcome,
         "calls": progress.placed,
@@ -144,6 +166,10 @@ async def _document(one: Known, worker: bool | None) -> dict[str, Any]:  # noqa:
             for view in await engine.guards_of(one.store, run.id)
         ],
     }
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds)
 
 
 def _iso(at: float | None) -> str | None:

@@ -17,7 +17,8 @@ from sqlalchemy import event, select
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client
 
-from store import sqlite
+from console.carrying import stalled_because
+from store import runs, sqlite
 from store.schema import attempts, contacts
 from tests.store.server import Server
 from tests.workflows.stage import (
@@ -49,13 +50,22 @@ async def disturbed(
     async with stage.worker():
         run = await stage.start(BUSY_FIRST, people(PEOPLE))
         await until(lambda: len(run.calls()) >= 6, what="the campaign is well under way")
+        known = await runs.get_run(stage.store, run.id)
+        assert await stalled_because(stage.client, known, silence=False) is None
         yield
         await until(lambda: says(run, reason), what=f"the lane says: {reason}", patience=90)
+
+        async def status_says() -> bool:
+            told = await stalled_because(stage.client, known, silence=False) or ""
+            return told.startswith("a turn has failed") and reason in told
+
+        await until(status_says, what=f"`status` says between two rounds: {reason}")
         heard = len(run.calls())
         await asyncio.sleep(0.5)
         assert len(run.calls()) == heard, "it dialed without its store"
         await mend()
         result = await run.result(60)
+        assert await stalled_because(stage.client, known, silence=False) is None
     calls = run.calls()
     assert result.state == "completed"
     assert result.by_outcome == {"answered": PEOPLE}
