@@ -36,11 +36,19 @@ from activities.monitoring import Monitored, create_monitor
 from activities.posting import Poster
 from activities.running import RunActivities
 from activities.scheduling import ScheduleActivities
-from activities.settings import ACCOUNT, Settings, SettingsError, load_settings, load_temporal
+from activities.settings import (
+    ACCOUNT,
+    Settings,
+    SettingsError,
+    load_settings,
+    load_temporal,
+    sqlite_file,
+)
 from activities.webhook_receiver import Hint, create_receiver
 from store import watching
 from store.engine import Store, StoreError, open_store
 from store.runs import ensure_account
+from store.trouble import StoreUnavailable
 from workflows.environment import DATA_CONVERTER, WORKFLOWS, workflow_runner
 from workflows.options import GRACE, STICKY
 from zenvia.client import Timeouts, VoiceClient
@@ -104,6 +112,26 @@ async def connect(runtime: Runtime | None = None) -> Client:
                     f"Temporal at {address} does not answer; is it running?"
                 ) from error
         await asyncio.sleep(0.5)
+
+
+@asynccontextmanager
+async def reached(url: str) -> AsyncIterator[Store]:
+    """Open the store, waiting for a database server for a while: a machine starts both at once.
+
+    Raises `StoreError`. A SQLite file is there or not; nobody is going to start it.
+    """
+    deadline = time.monotonic() + CONNECT_SECONDS
+    async with AsyncExitStack() as stack:
+        while True:
+            try:
+                store = await stack.enter_async_context(open_store(url))
+                break
+            except StoreUnavailable as error:
+                if sqlite_file(url) is not None or time.monotonic() >= deadline:
+                    raise
+                _log.warning("store_awaited", reason=str(error))
+            await asyncio.sleep(1.0)
+        yield store
 
 
 def build_worker(
@@ -243,7 +271,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     runtime, temporal_metrics = _sdk_metrics(settings)
     temporal = await connect(runtime)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(settings.store_url))
+        store = await stack.enter_async_context(reached(settings.store_url))
         # The caps of the account are the worker's to set: it is told them, and it dials.
         await ensure_account(
             store, ACCOUNT, settings.account_channels, settings.account_calls_per_second
@@ -317,7 +345,8 @@ def main(_: Sequence[str] = ()) -> int:
     try:
         asyncio.run(_main())
     except (StartError, StoreError, SettingsError) as error:
-        print(f"discador worker: {error}", file=sys.stderr)  # noqa: T201 - the one clear line
+        ended = ". This worker has ended." if isinstance(error, StoreUnavailable) else ""
+        print(f"discador worker: {error}{ended}", file=sys.stderr)  # noqa: T201 - one clear line
         return 1
     return 0
 

@@ -27,7 +27,7 @@ from starlette.routing import Route
 
 from activities.metrics import REGISTRY
 from store import watching
-from store.engine import Store
+from store.engine import Store, StoreError
 from store.watching import OpenRun
 
 CHECK_SECONDS = 2.0
@@ -128,6 +128,8 @@ async def _asked(check: Check) -> str | None:
             return await check()
     except TimeoutError:
         return f"no answer within {CHECK_SECONDS:g} s"
+    except StoreError as error:
+        return str(error)
     except Exception as error:  # noqa: BLE001 - whatever it raises, it cannot be worked with
         return type(error).__name__
 

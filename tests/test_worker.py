@@ -1,5 +1,6 @@
 """The worker as a whole: what it registers, and the webhooks that it takes."""
 
+import asyncio
 import socket
 from pathlib import Path
 from typing import cast
@@ -7,6 +8,7 @@ from unittest.mock import Mock
 
 import httpx
 import pytest
+import structlog
 from pydantic import SecretStr
 
 import worker
@@ -14,6 +16,10 @@ from activities import api_signatures
 from activities.api import api_activities
 from activities.dialing import DialingActivities
 from activities.settings import Settings
+from store import watching
+from store.engine import StoreError
+from tests.store.server import Server
+from tests.workflows.stage import until
 
 SECRET = "0123456789abcdef"
 DEFINITION = "__temporal_activity_definition"
@@ -73,3 +79,33 @@ async def test_a_weak_secret_or_a_taken_port_stops_the_start() -> None:
         with pytest.raises(worker.StartError, match="DISCADOR_WEBHOOK_LISTEN"):
             async with worker.webhooks(settings(port), Mock()):
                 pass
+
+
+async def test_a_worker_that_starts_before_its_database_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A machine starts both at once; who waits in vain is told why; a file is not waited for."""
+    server = await asyncio.to_thread(Server.create)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(worker, "CONNECT_SECONDS", 0.0)
+            with pytest.raises(StoreError, match="does not answer"):
+                async with worker.reached(server.url()):
+                    pass
+        with structlog.testing.capture_logs() as said:
+            waiting = asyncio.ensure_future(_open_and_close(server.url()))
+            await until(lambda: said, what="it says that it waits")
+            assert said[0]["event"] == "store_awaited"
+            assert "does not answer" in said[0]["reason"]
+            await asyncio.to_thread(server.start)
+            await waiting
+        (server.home / "file.db").write_text("no database, " * 100, encoding="utf-8")
+        with pytest.raises(StoreError, match="is not a SQLite file"):
+            await _open_and_close(f"sqlite:///{server.home}/file.db")
+    finally:
+        await asyncio.to_thread(server.remove)
+
+
+async def _open_and_close(url: str) -> None:
+    async with worker.reached(url) as store:
+        await watching.answers(store)

@@ -79,6 +79,25 @@ async def test_who_cannot_work_says_why_and_is_alive(tmp_path: Path) -> None:
         assert (await asked(bad, "/live")).status_code == 200
 
 
+async def test_a_store_that_cannot_be_used_says_in_words_why(tmp_path: Path) -> None:
+    """Whoever is called up at night reads what is wrong and what to do, not the name of a class."""
+    path = tmp_path / "store.db"
+    async with open_store(sqlite_url(path)) as store:
+
+        async def of_store() -> str | None:
+            await watching.answers(store)
+            return None
+
+        path.rename(tmp_path / "away.db")
+        answer = await asked(Monitored(store, {"store": of_store}), "/ready")
+        (tmp_path / "away.db").rename(path)
+    assert answer.status_code == 503
+    assert answer.json()["reasons"]["store"] == (
+        f"the store is gone: {path} is not there any more; put it back and dialing goes on by"
+        " itself"
+    )
+
+
 async def test_metrics_tell_of_open_runs_and_of_this_process(tmp_path: Path) -> None:
     """Gauges come from the store, counters from the process; no number, name or token is there."""
     async with open_store(sqlite_url(tmp_path / "store.db")) as store:
