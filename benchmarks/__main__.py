@@ -25,12 +25,14 @@ from benchmarks.contender import Contender
 from benchmarks.engine import Engine, import_list
 from benchmarks.forms import FORMS, Form
 from benchmarks.machine import describe
-from benchmarks.measuring import Measured, measure, measure_first
+from benchmarks.measuring import Measured, measure, measure_first, together
 from benchmarks.per_contact import PerContact
 from benchmarks.plain_loop import PlainLoop
 from benchmarks.stage import BenchmarkError
 
 CONTENDERS: tuple[Contender, ...] = (PlainLoop(), PerContact(), CeleryRedis(), Engine())
+IN_TURNS = ("loop", "engine")
+"""Those that are compared most closely: they take turns at saturation."""
 PARTS = ("saturation", "steady", "crowd", "pacing", "import")
 
 
@@ -91,9 +93,27 @@ class Bench:
         form = self._form
         scenario = load.saturation(form.saturation, warm_up=form.warm_up, contacts=form.contacts)
         scenario = replace(scenario, channels=form.channels)
-        for one in self._contenders:
+        turns: dict[str, list[Measured]] = {one.name: [] for one in self._contenders}
+        for one, seconds in self.order():
+            part = replace(scenario, seconds=seconds)
             with self._stage(f"saturation, {one.title}") as home:
-                self.results.saturation[one.name] = await measure(one, scenario, home, self.say)
+                turns[one.name].append(await measure(one, part, home, self.say))
+        seen = {name: measured for name, measured in turns.items() if measured}
+        self.results.saturation = {name: together(measured) for name, measured in seen.items()}
+        if all(len(turns.get(name, ())) == form.turns for name in IN_TURNS):
+            pairs = zip(*(turns[name] for name in IN_TURNS), strict=True)
+            self.results.pairs = [engine.per_second / loop.per_second for loop, engine in pairs]
+
+    def order(self) -> Iterator[tuple[Contender, float]]:
+        """Give who is measured at saturation, in order, and for how long each time."""
+        form = self._form
+        close = [one for one in self._contenders if one.name in IN_TURNS]
+        for turn in range(form.turns):
+            for one in close if turn % 2 == 0 else reversed(close):
+                yield one, form.saturation / form.turns
+        for one in self._contenders:
+            if one not in close:
+                yield one, form.saturation
 
     async def _steady(self) -> None:
         form = self._form

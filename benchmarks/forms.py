@@ -23,6 +23,9 @@ class Form:
     channels: int = 2_000
     contacts: int = 0
     """Contacts of the saturation's list; zero: enough."""
+    turns: int = 1
+    """Turns at saturation that those compared most closely take, one after the other: the machine's
+    own speed changes from minute to minute, and a turn's neighbour is measured in the same one."""
     judged: bool = True
     """Whether its figures say anything about the goals."""
 
@@ -34,6 +37,7 @@ FULL = Form(
     steady=180.0,
     steady_warm_up=90.0,
     steady_by_all=True,
+    turns=4,
     crowd=(20_000, 1_000_000, 20_000),
     imports=(10_000, 100_000, 1_000_000),
     pacing={1.0: 60.0, 10.0: 30.0, 50.0: 20.0, 200.0: 20.0},
@@ -41,8 +45,9 @@ FULL = Form(
 
 QUICK = Form(
     name="quick",
-    saturation=10.0,
+    saturation=16.0,
     warm_up=5.0,
+    turns=2,
     steady=45.0,
     steady_warm_up=60.0,
     steady_by_all=False,

@@ -62,7 +62,7 @@ def saturation(seconds: float, *, warm_up: float = 6.0, contacts: int = 0) -> Lo
         profile=SHORT,
         speed=10.0,
         poll=1.0,
-        contacts=contacts or int(1_500 * (seconds + warm_up + 6)),
+        contacts=contacts or int(2_000 * (seconds + warm_up + 6)),
         warm_up=warm_up,
         seconds=seconds,
     )

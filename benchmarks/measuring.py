@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,34 @@ def compare(contender: str, load: str, first: Reading, last: Reading) -> Measure
         requests_per_attempt=(last.requests - first.requests) / attempts,
         events_per_attempt=events,
         window=(first.at, last.at),
+    )
+
+
+def _cpu(part: str, turn: Measured) -> float:
+    return turn.cpu[part]
+
+
+def together(turns: Sequence[Measured]) -> Measured:
+    """Say what several turns of one contender under one load came to; one turn is what it is."""
+    if len(turns) == 1:
+        return turns[0]
+    attempts = sum(turn.attempts for turn in turns)
+
+    def each(value: Callable[[Measured], float]) -> float:
+        return sum(value(turn) * turn.attempts for turn in turns) / attempts
+
+    counted = all(turn.events_per_attempt is not None for turn in turns)
+    return Measured(
+        contender=turns[0].contender,
+        load=turns[0].load,
+        attempts=attempts,
+        seconds=sum(turn.seconds for turn in turns),
+        cpu={part: each(partial(_cpu, part)) for part in turns[0].cpu},
+        memory={
+            part: [size for turn in turns for size in turn.memory[part]] for part in turns[0].memory
+        },
+        requests_per_attempt=each(lambda turn: turn.requests_per_attempt),
+        events_per_attempt=each(lambda turn: turn.events_per_attempt or 0.0) if counted else None,
     )
 
 

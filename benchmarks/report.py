@@ -22,6 +22,8 @@ class Results:
     channels: int = 2_000
     judged: bool = True
     saturation: dict[str, Measured] = field(default_factory=dict)
+    pairs: list[float] = field(default_factory=list)
+    """Attempts/s of the engine by those of the loop, for each two turns one after the other."""
     steady: dict[str, Measured] = field(default_factory=dict)
     steady_busy: dict[str, float] = field(default_factory=dict)
     steady_gaps: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -64,7 +66,11 @@ def goals(results: Results) -> list[Goal]:
             found.append(_at_most("saturation: CPU per attempt against (b)", share, 0.04, " x", 3))
         if loop is not None:
             ratio = engine.per_second / loop.per_second
-            found.append(_at_least("saturation: attempts/s against (a)", ratio, 1, " x"))
+            goal = _at_least("saturation: attempts/s against (a)", ratio, 1, " x")
+            pairs = ", ".join(f"{pair:.2f}" for pair in results.pairs)
+            found.append(
+                replace(goal, seen=f"{goal.seen} ({pairs})") if len(results.pairs) > 1 else goal
+            )
         found.append(_at_most("saturation: CPU per attempt, own", engine.own_cpu, 2, " ms"))
         if engine.events_per_attempt is not None:
             found.append(
@@ -183,6 +189,7 @@ def as_values(results: Results) -> dict[str, Any]:
         "form": results.form,
         "machine": results.machine,
         "saturation": {name: plain(one) for name, one in results.saturation.items()},
+        "saturation_pairs": results.pairs,
         "steady": {
             name: plain(one)
             | {

@@ -1,10 +1,15 @@
 """What the benchmark reads off a ledger, on ledgers that can be counted by hand."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import figures
+from benchmarks.__main__ import Bench
+from benchmarks.forms import FORMS
+from benchmarks.measuring import Measured, together
 
 
 def call(asked: float, ended: float | None, accepted: float | None = None) -> dict[str, Any]:
@@ -50,3 +55,41 @@ def test_percentile() -> None:
     values = [float(value) for value in range(100)]
     assert figures.percentile(values, 0.5) == 50.0
     assert figures.percentile(values, 0.99) == 99.0
+
+
+def _turn(attempts: int, seconds: float, cpu: float, events: float | None) -> Measured:
+    return Measured(
+        contender="one",
+        load="saturation",
+        attempts=attempts,
+        seconds=seconds,
+        cpu={"worker": cpu},
+        memory={"worker": [attempts]},
+        requests_per_attempt=cpu,
+        events_per_attempt=events,
+    )
+
+
+def test_turns_come_together_by_attempts() -> None:
+    """What a contender did in several turns is told by attempts and by time, not turn by turn."""
+    seen = together([_turn(100, 10.0, 1.0, 0.1), _turn(300, 10.0, 2.0, 0.5)])
+    assert seen.per_second == 20.0
+    assert seen.cpu == {"worker": 1.75}
+    assert seen.requests_per_attempt == 1.75
+    assert seen.events_per_attempt == pytest.approx(0.4)
+    assert seen.memory == {"worker": [100, 300]}
+    assert together([_turn(1, 1.0, 1.0, None), _turn(1, 1.0, 1.0, None)]).events_per_attempt is None
+
+
+def test_those_compared_most_closely_take_turns(tmp_path: Path) -> None:
+    """Each has as much time as all others have, and neither always comes first."""
+    form = replace(FORMS["smoke"], saturation=8.0, turns=4)
+    bench = Bench(form, tmp_path, frozenset(), frozenset({"loop", "samples", "engine"}))
+    order = [(one.name, seconds) for one, seconds in bench.order()]
+    assert order == [
+        *(("loop", 2.0), ("engine", 2.0)),
+        *(("engine", 2.0), ("loop", 2.0)),
+        *(("loop", 2.0), ("engine", 2.0)),
+        *(("engine", 2.0), ("loop", 2.0)),
+        ("samples", 8.0),
+    ]
