@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
 PAGE = 200
 FASTEST = 0.5
@@ -28,8 +30,7 @@ ROWS_READ = 12_000.0
 """Rows of the report that are read in a second at most: a long one is read less often."""
 
 
-@dataclass(frozen=True)
-class Live:
+class Live(NamedTuple):
     """A call under way: its place in time (seconds on one clock) and whether a GET is due."""
 
     key: str
@@ -43,6 +44,9 @@ class PollPlan:
 
     window: tuple[float, float] | None
     singles: tuple[str, ...]
+
+
+_CREATED = attrgetter("created")
 
 
 def interval(age: float) -> float:
@@ -69,7 +73,7 @@ def plan(calls: Sequence[Live], rows_per_second: float) -> PollPlan:
     themselves are the least that it holds. The window begins with the youngest call that is due:
     nothing is to be heard of those that were created after it.
     """
-    young_first = sorted(calls, key=lambda call: (-call.created, call.key))
+    young_first = sorted(calls, key=_CREATED, reverse=True)
     due = [index for index, call in enumerate(young_first) if call.due]
     if not due:
         return PollPlan(None, ())

@@ -7,8 +7,7 @@ intent was written here and before its answer was. What all of them say together
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from typing import NamedTuple
 
 UNKNOWN_SKEW = 3_600.0
 """Seconds by which the provider's clock may differ from ours before one call has shown it."""
@@ -16,8 +15,7 @@ SECOND = 1.0
 """The API prints when a call was created to the second, and leaves out what is over."""
 
 
-@dataclass(frozen=True)
-class Skew:
+class Skew(NamedTuple):
     """Seconds by which the provider's clock is ahead, at least and at most.
 
     `agreed` tells whether one difference would explain all calls so far; where none does, clocks
@@ -29,14 +27,15 @@ class Skew:
     agreed: bool = True
 
     @staticmethod
-    def of(created: datetime, after: float, before: float) -> Skew:
+    def of(created: float, after: float, before: float) -> Skew:
         """Return what a call says that was created after one instant of ours and before another."""
-        said = created.timestamp()
-        cut = 0.0 if created.microsecond else SECOND
-        return Skew(said - max(before, after), said + cut - after)
+        cut = SECOND if created.is_integer() else 0.0
+        return Skew(created - max(before, after), created + cut - after)
 
     def and_also(self, other: Skew) -> Skew:
         """Return what is known once another call has said something, too."""
+        if self.agreed and other.least <= self.least and self.most <= other.most:
+            return self  # nothing new, as most calls say
         least, most = max(self.least, other.least), min(self.most, other.most)
         if self.agreed and least <= most:
             return Skew(least, most)

@@ -58,7 +58,7 @@ def _heard(going: asyncio.Task[None]) -> None:
         _log.warning("poll_failed", error=type(error).__name__)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Memory:
     """What is known of one call beyond the store."""
 
@@ -156,14 +156,19 @@ class Tracker:
         rows = await tracking.open_attempts(self.store, self.run_id, self.lane)
         self._open = {row.key: row for row in rows}
         self._by_id = {row.api_id: row for row in rows if row.api_id is not None}
-        placed = [row for row in rows if row.state == "placed"]
-        posting = [row for row in rows if row.state == "posting"]
-        known = {row.key for row in placed}
-        self._memory = {key: item for key, item in self._memory.items() if key in known}
-        for row in placed:
-            if row.key not in self._memory:
+        placed: list[OpenAttempt] = []
+        posting: list[OpenAttempt] = []
+        before, self._memory = self._memory, {}
+        for row in rows:
+            if row.state == "posting":
+                posting.append(row)
+                continue
+            placed.append(row)
+            memory = before.get(row.key)
+            if memory is None:
                 first = (row.placed_at or now) + FIRST
-                self._memory[row.key] = _Memory(next_poll=max(first, self.no_window_before))
+                memory = _Memory(next_poll=max(first, self.no_window_before))
+            self._memory[row.key] = memory
         await self._hang_up(placed, now)
         await self._poll(placed, now)
         gone = await self._lost.look_for(
@@ -196,13 +201,6 @@ class Tracker:
 
     # Polling ------------------------------------------------------------------------------------
 
-    def _created(self, row: OpenAttempt) -> float:
-        """Return when the provider created the call, on its clock, as far as we know."""
-        known = self._memory[row.key].created
-        if known is not None:
-            return known
-        return (row.posting_at or 0.0) + (self.skew.least if self.skew else 0.0)
-
     def _window(self, keys: Iterable[str]) -> tuple[float, float]:
         """Return between which instants the provider created these calls, on its clock."""
         least, most = bounds(self.skew, WINDOW_MARGIN)
@@ -218,30 +216,28 @@ class Tracker:
         return min(first), max(last)
 
     async def _poll(self, placed: Sequence[OpenAttempt], now: float) -> None:
-        by_key = {row.key: row for row in placed}
-        calls = [
-            Live(
-                key=row.key,
-                created=self._created(row),
-                due=self._memory[row.key].next_poll <= now,
-            )
-            for row in placed
-            if self._memory[row.key].misses < MISSES
-        ]
-        alone = [
-            row.key
-            for row in placed
-            if self._memory[row.key].misses >= MISSES and self._memory[row.key].next_poll <= now
-        ]
-        planned = [self._memory[row.key].next_poll for row in placed]
-        if any(instant <= now for instant in planned):
-            POLL_LAG.observe(now - min(planned))
+        calls: list[Live] = []
+        alone: list[str] = []
+        ahead = self.skew.least if self.skew else 0.0
+        planned = now
+        for row in placed:
+            memory = self._memory[row.key]
+            due = memory.next_poll <= now
+            planned = min(planned, memory.next_poll)
+            if memory.misses < MISSES:
+                # On the provider's clock, as far as we know.
+                created = row.posting_at + ahead if memory.created is None else memory.created
+                calls.append(Live(row.key, created, due))
+            elif due:
+                alone.append(row.key)
+        if planned < now:
+            POLL_LAG.observe(now - planned)
         poll = plan(calls, self._reports.rows_per_second)
         if poll.window is not None:
             since, until = poll.window
             covered = [call.key for call in calls if since <= call.created <= until]
             await self._read_window(covered, now)
-        singles = [by_key[key] for key in (*poll.singles, *alone)]
+        singles = [self._open[key] for key in (*poll.singles, *alone)]
         found = await side_by_side(self._fetch(row, now) for row in singles)
         await self._take([call for calls_found in found for call in calls_found], now)
 
@@ -350,8 +346,8 @@ class Tracker:
                 continue
             memory = self._memory[row.key]
             if call.data_criacao is not None:
-                memory.created = call.data_criacao.timestamp()
-                said = Skew.of(call.data_criacao, row.posting_at, row.placed_at or self.store.now())
+                memory.created = created = call.data_criacao.timestamp()
+                said = Skew.of(created, row.posting_at, row.placed_at or self.store.now())
                 self.skew = said if self.skew is None else self.skew.and_also(said)
             if call.ended or self._never_ran(row, call, now):
                 ended.append(

@@ -20,6 +20,8 @@ from zenvia.inflating import Layers, inflater
 Sink = Callable[[Mapping[str, str]], Callable[[bytes], object] | None]
 """Shown the headers of a success, gives what takes its body, or None to have it in the answer."""
 
+_OK: int = HTTPStatus.OK  # asked for by name, a member takes 0.6 us, and each answer asks
+_SWITCHING_PROTOCOLS: int = HTTPStatus.SWITCHING_PROTOCOLS
 _Given = TypeVar("_Given")
 _Result = TypeVar("_Result")
 
@@ -130,7 +132,7 @@ class Reader:
     def on_headers_complete(self) -> None:
         """Settle how the body is to be read; an interim answer (1xx) is passed over."""
         status = self._parser.get_status_code()
-        if status // 100 == 1 and status != HTTPStatus.SWITCHING_PROTOCOLS:
+        if status // 100 == 1 and status != _SWITCHING_PROTOCOLS:
             self._headers = {}
             return
         headers = self._headers
@@ -141,7 +143,7 @@ class Reader:
             and not headers.get("transfer-encoding", "").lower().endswith("chunked")
         )
         self._inflater = inflater(headers.get("content-encoding"))
-        if self._sink is not None and status == HTTPStatus.OK:
+        if self._sink is not None and status == _OK:
             self._take = self._outside(self._sink, headers)
 
     def on_body(self, data: bytes) -> None:
@@ -161,9 +163,7 @@ class Reader:
         """Note that the answer is whole, unless it was an interim one."""
         if self.status:
             self._complete = True
-            self._keep = (
-                self.status != HTTPStatus.SWITCHING_PROTOCOLS and self._parser.should_keep_alive()
-            )
+            self._keep = self.status != _SWITCHING_PROTOCOLS and self._parser.should_keep_alive()
 
     def _took(self, data: bytes) -> None:
         if self._take is not None:

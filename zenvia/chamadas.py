@@ -32,7 +32,7 @@ class CallOperations(Session):
         holds after any wait, and for a process that was frozen in between. `permit` is asked at the
         same moment; where it says no, nothing is written either.
         """
-        body = {name: value for name, value in call if value is not None}
+        body = call.model_dump(exclude_none=True)
         for name in ("numero_origem", "numero_destino", "bina_origem", "bina_destino"):
             if name in body:
                 body[name] = self._written(body[name])

@@ -20,6 +20,9 @@ class State(Enum):
     GIVEN_UP = auto()
 
 
+_CLOSED, _OPEN = State.CLOSED, State.OPEN  # asked for by name, a member takes 0.2 us
+
+
 class Withheld(Exception):  # noqa: N818 - a signal to who would write, never seen above
     """Raised at who is about to write, so that nothing is written."""
 
@@ -39,14 +42,14 @@ class Gate:
         clock: Callable[[], float],
         permit: Callable[[], bool] | None = None,
     ) -> None:
-        self.state = State.CLOSED
+        self.state = _CLOSED
         self._send_by = send_by
         self._clock = clock
         self._permit = permit
 
     def open(self) -> None:
         """Last act before bytes are written; raises `Withheld` when they must not be."""
-        if self.state is not State.CLOSED:
+        if self.state is not _CLOSED:
             raise Withheld
         if self._send_by is not None and self._clock() > self._send_by:
             self.state = State.EXPIRED
@@ -54,9 +57,9 @@ class Gate:
         if self._permit is not None and not self._permit():
             self.state = State.EXPIRED
             raise Withheld
-        self.state = State.OPEN
+        self.state = _OPEN
 
     def give_up(self) -> None:
         """Keep the gate shut for good, unless it was open already."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             self.state = State.GIVEN_UP

@@ -68,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = self._written_at = self._heard_at = 0.0
         self._writing = False
+        self._looked = False
 
     @property
     def socket(self) -> asyncio.Transport:
@@ -90,6 +91,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once; what was not written yet never will be."""
         self._open = False
+        self._stop_watching()
         if self._socket is not None:
             self._socket.abort()
 
@@ -104,6 +106,7 @@ class Connection(asyncio.Protocol):
         waiter = self._loop.create_future()
         self._written_at = self._heard_at = self._loop.time()
         self._deadline = deadline
+        self._looked = False
         try:
             gate.open()
         except BaseException:
@@ -114,9 +117,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
             self._writing = self.socket.get_write_buffer_size() > 0
             limit = self._timeouts.write if self._writing else self._timeouts.read
-            self._timer = self._loop.call_at(
-                min(self._written_at + limit, deadline), self._late, False
-            )
+            self._watch(min(self._written_at + limit, deadline))
             result = await waiter
         finally:
             if self._waiter is waiter:  # cancelled
@@ -128,9 +129,6 @@ class Connection(asyncio.Protocol):
     def _end(self, result: Answer | Exception | None) -> None:
         """End the exchange, and with it the connection unless it can be kept."""
         waiter, self._waiter = self._waiter, None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         socket = self.socket
         if (
             isinstance(result, Answer)
@@ -146,7 +144,21 @@ class Connection(asyncio.Protocol):
         if waiter is not None and result is not None and not waiter.done():
             waiter.set_result(result)
 
-    def _late(self, again: bool) -> None:  # noqa: FBT001 - a timer's argument
+    def _watch(self, due: float) -> None:
+        """Look at that time whether the answer is late.
+
+        The timer of an exchange that is over serves the next one: it looks too soon, and again.
+        """
+        if self._timer is None or self._timer.when() > due:
+            self._stop_watching()
+            self._timer = self._loop.call_at(due, self._late)
+
+    def _stop_watching(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
         """Fail what is late; but read once more first: after a standstill, the answer is there."""
         self._timer = None
         if self._waiter is None:
@@ -161,9 +173,10 @@ class Connection(asyncio.Protocol):
         if self._deadline <= due:
             kind, due = errors.TotalTimeout, self._deadline
         if self._loop.time() + _GRACE < due:
-            self._timer = self._loop.call_at(due, self._late, False)
-        elif not again:
-            self._timer = self._loop.call_later(2 * _GRACE, self._late, True)
+            self._watch(due)
+        elif not self._looked:
+            self._looked = True
+            self._watch(self._loop.time() + 2 * _GRACE)
         else:
             self._end(Failed(kind, self._reader.status))
 
@@ -193,6 +206,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the end; with an error, no answer is whole."""
         self._open = False
+        self._stop_watching()
         if self._waiter is not None:
             lost = Failed(errors.ConnectionLost, self._reader.status)
             self._end(self._reader.end() if exc is None else lost)

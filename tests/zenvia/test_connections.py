@@ -163,7 +163,7 @@ async def test_an_answer_that_came_during_a_standstill_is_read(late: str) -> Non
                 assert voice._transport._pool is not None
                 (connection,) = voice._transport._pool._all
                 setattr(connection, late, 0.0)
-                connection._late(again=False)  # the timer is looked at before the socket
+                connection._late()  # the timer is looked at before the socket
                 assert await task == 7
 
 
