@@ -26,15 +26,18 @@ settings.load_profile("untimed")
 
 
 LONGEST = (
+    "tests/simulation/test_seeds.py",
+    "tests/activities/test_place_stateful.py",
     "tests/crash/",
+    "tests/benchmarks/test_contenders.py",
+    "tests/console/test_schedule.py",
     "tests/console/test_running.py",
     "tests/chaos/",
     "tests/simulation/",
     "tests/workflows/test_thirty_days.py",
     "tests/workflows/test_store_trouble.py",
-    "tests/activities/test_place_stateful.py",
 )
-"""Tests that take long: last, they would leave the other processes without work."""
+"""Tests that take long, longest first: last, they would leave the other processes without work."""
 
 
 gc.set_threshold(50_000, 20, 50)  # as the programs do: a process of tests keeps a million objects
@@ -47,10 +50,15 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def _rank(item: pytest.Item) -> int:
+    starts = (at for at, prefix in enumerate(LONGEST) if item.nodeid.startswith(prefix))
+    return next(starts, len(LONGEST))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest; the order is otherwise as random as it was."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    items.sort(key=_rank)
 
 
 @pytest.fixture(scope="session")

@@ -175,9 +175,9 @@ def losing_who_was_not_called() -> AbstractContextManager[None]:
 @pytest.mark.parametrize(
     ("broken", "shows", "first"),
     [
-        (without_the_compare_and_set, "a key was called", 160),
-        (without_the_durable_intent, "a key was called|live twice", 0),
-        (deciding_too_early, "live twice|was called . times", 10),
+        (without_the_compare_and_set, "a key was called", 211),
+        (without_the_durable_intent, "a key was called|live twice", 3),
+        (deciding_too_early, "live twice|was called . times", 296),
         (sending_twice, "a key was", 8),
         (without_a_cap_on_channels, "calls on . channels", 30),
         (calling_who_was_withdrawn, "although its contact was withdrawn", 4),
