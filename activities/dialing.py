@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import structlog
 from temporalio import activity
 
 from activities.messages import AdvanceInput, AdvanceResult
@@ -23,6 +24,8 @@ from zenvia.client import VoiceClient
 
 HEARTBEAT = timedelta(seconds=2)
 """How often a turn says that its process lives; Temporal's timeout allows for several misses."""
+
+_log = structlog.get_logger("discador.dialing")
 
 
 class DialingActivities:
@@ -67,6 +70,16 @@ class DialingActivities:
             return known
         plan = plan_of(definition, version, loopback=self._loopback, http_total=self._http_total)
         self._plans[run_id] = plan
+        requests, calls = self._client.requests_per_second, definition.pacing.calls_per_second
+        if requests is not None and calls >= requests:
+            # New calls go all the same; how they are is then asked every two seconds at the most.
+            _log.warning(
+                "requests_leave_no_room",
+                run=run_id,
+                requests_per_second=requests,
+                calls_per_second=calls,
+                what_to_do="raise DISCADOR_API_REQUESTS_PER_SECOND above calls_per_second",
+            )
         return plan
 
     def tracker(self, run_id: str, lane: int, rules: TrackRules) -> Tracker:

@@ -16,6 +16,7 @@ class RequestRate:
     """Spaces requests evenly; `per_second` None: does nothing."""
 
     def __init__(self, per_second: float | None) -> None:
+        self.per_second = per_second
         self._gap = 0.0 if per_second is None else 1 / per_second
         self._next = 0.0
         self._line = asyncio.Lock()

@@ -67,6 +67,11 @@ class Session:
     ) -> None:
         await self._transport.__aexit__(exc_type, exc, trace)
 
+    @property
+    def requests_per_second(self) -> float | None:
+        """How many requests this client makes in a second at the most; None: as many as needed."""
+        return self._rate.per_second
+
     def _written(self, number: str) -> str:
         return written(number, self._number_format)
 
