@@ -155,6 +155,7 @@ class Client:
 
     provider: Provider
     life: Mortality
+    requests_per_second: None = None
 
     async def create_call(
         self,
