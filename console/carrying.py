@@ -38,6 +38,7 @@ from workflows.names import campaign_id, lane_id
 
 CONNECT_SECONDS = 10.0
 UPDATE_SECONDS = 5.0
+TURN = "advance"
 NEWEST_EVENTS = 12
 """Events among which a lane's newest turn has its end: waiting for the next round takes five."""
 
@@ -149,7 +150,8 @@ async def _failure(client: Client, workflow_id: str, *, silence: bool) -> str | 
             said = failure.HasField("application_failure_info")
             if pending.attempt > 1 and failure.message and (said or silence):
                 name = pending.activity_type.name
-                return f"{name} fails (attempt {pending.attempt}): {failure.message}"
+                what = "a turn" if name == TURN else name
+                return f"{what} fails (attempt {pending.attempt}): {failure.message}"
         is_open = described.status == WorkflowExecutionStatus.RUNNING
         return await _newest_failure(client, workflow_id) if is_open else None
     except RPCError:

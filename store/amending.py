@@ -74,8 +74,9 @@ async def amend(store: Store, run_id: str, definition: Campaign, *, known_versio
     What was reserved by the old rules and not yet posted is given back: the epoch rises, so no
     worker wins it any more. Retry rules that stay keep how often they have acted for a number. The
     same definition twice is the same as once. Raises `RunError` when the run has ended or is
-    stopping, when calls under way could then cost more than the budget, or when somebody else
-    changed it since `known_version`; then nothing has changed.
+    stopping, when calls under way may become so much dearer that they could cost more than the
+    budget, or when somebody else changed it since `known_version`; then nothing has changed. A
+    budget that is only made smaller is taken: the run pauses, and its calls under way go on.
     """
     now = store.now()
     async with store.write() as connection:

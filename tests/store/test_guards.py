@@ -228,6 +228,25 @@ async def test_calls_that_may_become_longer_hold_what_they_may_cost_now(scene: O
     assert found.keys == (), "two calls hold all of it"
 
 
+async def test_a_budget_that_is_made_smaller_lets_calls_go_on_and_nobody_else_be_called(
+    scene: Opens,
+) -> None:
+    """Who wants to spend less is heard, even if calls under way may cost more than that."""
+    one = await scene(rows=people(8), definition=on_a_budget("8.00"))
+    keys = await one.place(2, watch=watch_of(on_a_budget("8.00"), loopback=True))
+    waiting = await one.reserve(watch=watch_of(on_a_budget("80.00"), loopback=True))
+    assert waiting.keys
+    less = on_a_budget("4.00")
+    smaller = watch_of(less, loopback=True)
+    assert await amending.amend(one.store, one.run, less, known_version=1) == 2
+    found = await one.reserve(watch=smaller)
+    assert (found.keys, found.state) == ((), "running"), "calls under way hold more than all of it"
+    await end(one, keys, cost=2.0)
+    found = await one.reserve(steps=[final(key) for key in keys], watch=smaller)
+    assert (found.keys, found.state) == ((), "paused")
+    assert found.reason.startswith("R$ 0.00 of the budget of R$ 4.00 is left")
+
+
 # The breaker --------------------------------------------------------------------------------------
 
 
