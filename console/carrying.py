@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
@@ -25,7 +24,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
-from console.connected import UNKNOWN, Workers, workers_of
+from console.carried import Carried, Workers
+from console.connected import workers_of
 from console.engine import Change
 from console.failures import CommandError
 from store import runs
@@ -202,14 +202,6 @@ async def workflow_trouble(client: Client, store: Store, run_id: str) -> str | N
             return None  # Temporal does not answer just now; it is asked again
         reason = "Temporal does not know it"
     return f"The workflow of run {run_id} has failed while the run is open: {reason}"
-
-
-@dataclass(frozen=True)
-class Carried:
-    """Who carries a run, and why nothing goes on where its turns fail."""
-
-    workers: Workers = UNKNOWN
-    trouble: str | None = None
 
 
 async def carried(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
@@ -18,6 +17,8 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from console.carried import Workers
+
 SILENCE = 90.0
 """Seconds after which a worker that was not heard of is gone. One that works asks for work all the
 time, each time for 70 s at most, whatever the server is set to; a killed one stays on the server's
@@ -26,20 +27,6 @@ list for five minutes."""
 CLOCK_QUEUE = "discador-clock"
 CLOCK_SECONDS = 1.0
 CLOCK_POLL = timedelta(seconds=30)
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Whether a worker takes the work of a queue; None: nobody can tell.
-
-    `silent` is how many seconds ago the last one was heard of that is gone, if any is known.
-    """
-
-    connected: bool | None
-    silent: float | None = None
-
-
-UNKNOWN = Workers(None)
 
 
 async def workers_of(client: Client, queue: str, *, host: str | None = None) -> Workers:

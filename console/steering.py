@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -17,6 +17,7 @@ from rich.table import Table
 from campaigns.attempts import Outcome
 from campaigns.scalars import counted
 from console import engine
+from console.carried import Carried, Workers
 from console.failures import CommandError
 from console.progress import last_heard, local_time, outcomes_line, state_line, words
 from console.rejected import rejected_file, tell_where
@@ -27,10 +28,6 @@ from store.engine import Store
 from store.guard_views import GuardView
 from store.reporting import Progress
 from store.runs import Run
-
-if TYPE_CHECKING:
-    from console.carrying import Carried
-    from console.connected import Workers
 
 
 @dataclass(frozen=True)
@@ -103,12 +100,10 @@ async def show_status(
 async def _carried(target: Target, chosen: Sequence[Known]) -> dict[str, Carried]:
     """Return, for each run that has work to do, who carries it and what keeps it from going on."""
     working = [one.run for one in chosen if one.run.state in {"running", "stopping"}]
-    if not working:
-        return {}
+    if target.temporal is None or not working:
+        return {run.id: Carried() for run in working}
     from console import carrying  # noqa: PLC0415 - loads Temporal's client, which few need
 
-    if target.temporal is None:
-        return {run.id: carrying.Carried() for run in working}
     return await carrying.carried(target.temporal, working, target.settings.task_queue)
 
 

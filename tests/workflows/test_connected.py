@@ -16,7 +16,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from console import connected
-from console.connected import Workers, workers_of
+from console.carried import Workers
+from console.connected import workers_of
 from console.steering import _without_worker
 from console.target import Target
 from tests.workflows.stage import until
