@@ -15,6 +15,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import (
     Client,
+    RPCTimeoutOrCancelledError,
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowUpdateFailedError,
@@ -227,6 +228,8 @@ async def tell(
     try:
         async with asyncio.timeout(UPDATE_SECONDS):
             await tell_workflow(await connect(config), run, change, hang_up=hang_up)
+    except RPCTimeoutOrCancelledError:  # what the SDK makes of the end of our patience
+        return "no worker has taken it up so far"
     except (TimeoutError, CommandError) as error:
         return str(error).partition(". ")[0] or "Temporal does not answer"
     return None

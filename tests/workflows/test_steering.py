@@ -14,6 +14,8 @@ from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from console import carrying
+from console.engine import Change
 from store import roster, runs
 from store.schema import attempts
 from tests.workflows.stage import (
@@ -162,6 +164,23 @@ async def test_updates_that_make_no_sense_are_refused(working: Stage) -> None:
     with pytest.raises(RPCError) as gone:
         await run.handle.execute_update(CampaignWorkflow.pause, PauseRequest())
     assert gone.value.status == RPCStatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("change", ["pause", "resume", "stop"])
+async def test_a_change_without_any_worker_is_made_and_said_to_be_heard_of_later(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, change: Change
+) -> None:
+    """Temporal answers and nobody works: the command ends soon, and says why nobody has heard."""
+    started = await stage.start(campaign(), people(1))
+    run = await runs.get_run(stage.store, started.id)
+
+    async def connect(_: object) -> Client:
+        return stage.client
+
+    monkeypatch.setattr(carrying, "connect", connect)
+    monkeypatch.setattr(carrying, "UPDATE_SECONDS", 0.3)
+    reason = await carrying.tell({}, run, change, hang_up=False)
+    assert reason == "no worker has taken it up so far"
 
 
 async def test_the_store_has_the_last_word(working: Stage) -> None:
