@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import uuid
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from console import main
 from tests.console.watching import is_running, wait_for
 
 DISCADOR = Path(sys.executable).parent / "discador"
@@ -63,6 +67,23 @@ class Newcomer:
             timeout=seconds,
             check=False,
         )
+
+    def asks(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end in this process, which has loaded already what it needs.
+
+        For what it says and how it ends; what becomes of processes and signals is for `discador`.
+        """
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self._environment(), clear=True),
+            mock.patch.object(os, "execv", side_effect=AssertionError("it would replace us")),
+            mock.patch.object(sys, "stdin", io.StringIO()),
+            chdir(self.folder),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = main._run(list(arguments))
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
     def begin(self, *arguments: str) -> Running:
         """Start a command and leave it running."""

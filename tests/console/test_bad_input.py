@@ -13,7 +13,10 @@ from tests.console.newcomer import DISCADOR, Newcomer
 
 def _told(newcomer: Newcomer, *arguments: str, code: int) -> str:
     """Run a command that must fail, and return its one answer."""
-    done = newcomer.discador(*arguments)
+    return _answer(newcomer.asks(*arguments), code)
+
+
+def _answer(done: subprocess.CompletedProcess[str], code: int) -> str:
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -36,7 +39,7 @@ def test_every_mistake_of_a_file_is_told_with_its_place(newcomer: Newcomer) -> N
     file = newcomer.campaign()
     text = file.read_text(encoding="utf-8").replace("purpose: service", "purpose: hobby")
     file.write_text(text + "colour: blue\n", encoding="utf-8")
-    told = _told(newcomer, "run", str(file), "--sandbox", code=2)
+    told = _answer(newcomer.discador("run", str(file), "--sandbox"), 2)
     assert f"{file}:2:" in told
     assert f"{file}:11:1:" in told
     _nothing_was_stored(newcomer)
@@ -138,7 +141,7 @@ def test_a_command_line_that_cannot_be_understood_is_told(
     newcomer: Newcomer, arguments: list[str]
 ) -> None:
     """Exit code 2 is for definitions alone; a mistyped command is 1, in one line."""
-    assert len(_told(newcomer, *arguments, code=1).splitlines()) == 1
+    assert len(_answer(newcomer.discador(*arguments), 1).splitlines()) == 1
 
 
 def test_a_list_that_nobody_of_can_be_called_starts_nothing(newcomer: Newcomer) -> None:
@@ -148,7 +151,7 @@ def test_a_list_that_nobody_of_can_be_called_starts_nothing(newcomer: Newcomer) 
     assert done.returncode == 2
     assert "nobody in it can be dialed (2 rows rejected)" in done.stderr
     assert "line 2" in done.stderr
-    assert newcomer.discador("status").stdout.count("running") == 0
+    assert newcomer.asks("status").stdout.count("running") == 0
     newcomer.no_process_is_left()
 
 

@@ -48,10 +48,10 @@ def test_a_campaign_runs_to_its_report(newcomer: Newcomer) -> None:
     assert "line 12" in done.stderr
     assert "completed" in done.stdout
     assert (
-        newcomer.discador("report", report["run"], "--json", "-").stdout
+        newcomer.asks("report", report["run"], "--json", "-").stdout
         == json.dumps(report, ensure_ascii=False, indent=2) + "\n"
     )
-    assert report["run"] in newcomer.discador("status").stdout
+    assert report["run"] in newcomer.asks("status").stdout
 
 
 def test_the_demo_ends_well(newcomer: Newcomer) -> None:
@@ -240,7 +240,7 @@ def test_up_carries_campaigns_that_other_commands_steer(newcomer: Newcomer) -> N
     assert re.fullmatch(r"[a-z]{9}", run)
     assert "is paused" in newcomer.discador("pause").stdout
 
-    again = newcomer.discador("start", file)
+    again = newcomer.asks("start", file)
     assert again.returncode == 1
     assert "teste is already running" in again.stderr
     wait_for(
@@ -250,17 +250,17 @@ def test_up_carries_campaigns_that_other_commands_steer(newcomer: Newcomer) -> N
     assert stack.end(signal.SIGINT) == 0, stack.output()
     newcomer.no_process_is_left()
 
-    held = newcomer.discador("pause", run)
+    held = newcomer.asks("pause", run)
     assert held.returncode == 0, held.stderr
     assert "next start" in held.stdout
-    assert "paused" in newcomer.discador("status", "teste").stdout
+    assert "paused" in newcomer.asks("status", "teste").stdout
 
     stack = _up(newcomer)
     assert f"Going on with teste (run {run}, paused)" in stack.output()
-    assert newcomer.discador("resume").returncode == 0
+    assert newcomer.asks("resume").returncode == 0
     wait_for(lambda: _stored(newcomer, "select state from runs") == "completed", "it completes")
     assert stack.end(signal.SIGTERM) == 0
-    assert newcomer.discador("report", run, "--json", "report.json").returncode == 0
+    assert newcomer.asks("report", run, "--json", "report.json").returncode == 0
     assert the_report(newcomer.folder / "report.json")["contacts"]["total"] == 40
 
 
@@ -282,8 +282,8 @@ def test_a_stack_is_found_from_other_shells_and_is_the_only_one(newcomer: Newcom
 def test_status_says_where_no_worker_takes_a_run(newcomer: Newcomer) -> None:
     """A run may be `running` on a queue that nobody asks: the worker of another does not count."""
     stack = _up(newcomer)
-    newcomer.discador("start", str(newcomer.campaign(name="outra", rate=0.01)))
-    document = json.loads(newcomer.discador("status", "outra", "--json").stdout)
+    newcomer.asks("start", str(newcomer.campaign(name="outra", rate=0.01)))
+    document = json.loads(newcomer.asks("status", "outra", "--json").stdout)
     assert (document["status"], document["worker_connected"]) == ("running", True)
     found = json.loads((newcomer.folder / ".discador" / "stack.json").read_text(encoding="utf-8"))
     newcomer.environ = {
@@ -292,9 +292,9 @@ def test_status_says_where_no_worker_takes_a_run(newcomer: Newcomer) -> None:
         "ZENVIA_BASE_URL": "http://127.0.0.1:9",
         "DISCADOR_TASK_QUEUE": "nobody-is-here",
     }
-    run = newcomer.discador("start", str(newcomer.campaign())).stdout.strip()
+    run = newcomer.asks("start", str(newcomer.campaign())).stdout.strip()
     del newcomer.environ["DISCADOR_TASK_QUEUE"]  # the queue is the one that the run is on
-    told = newcomer.discador("status").stdout
+    told = newcomer.asks("status").stdout
     assert f"teste ({run}): no worker is connected, so nothing is dialed" in told
     assert "outra (" not in told
     stack.end(signal.SIGINT)
