@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.schedule:
         _print_schedule(seed, form)
         return 0
+    # Whoever is started in the background by a shell is born deaf to SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     outcomes: list[Outcome] = []
     try:

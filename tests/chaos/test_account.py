@@ -72,6 +72,7 @@ def test_rounds_that_are_over_are_told_however_the_command_ends(
         raise AssertionError("it was not interrupted")
 
     monkeypatch.setattr(program, "play", play)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell starts it in the background
     arguments = ["--seed", "70", "--store", "sqlite", "--minutes", "1"]
     try:
         if how == "error":
