@@ -18,7 +18,7 @@ FASTEST = 0.5
 SLOWEST = 5.0
 AGE_SHARE = 0.1
 """A call is asked about again after this share of its age, within the two bounds above."""
-DENSEST = 0.3
+DENSEST = 0.2
 """Seconds between two reads of a report where each of its pages shows many ends."""
 CHEAP = 0.1
 """Requests for each end up to which a report is read as often as that."""

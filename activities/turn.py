@@ -31,6 +31,8 @@ from store.reserving import Reservation
 
 BATCH = 1_300
 """Attempts that one turn reports at most: Temporal warns of messages above 512 KiB."""
+ENOUGH = BATCH // 2
+"""Ends with which a turn reports at once: what ends while the next one begins comes on top."""
 LOOK_AHEAD = 0.5
 """Seconds before the last slot at which a turn may end: the next one is on its way by then."""
 STATE_CHECK = 1.0
@@ -185,7 +187,7 @@ class Turn:
         """Whether the turn goes on placing, and what ended so far need not be reported yet."""
         ended = self._tracker.freed - self._freed_before
         early = self._store.now() - self._started < GATHER
-        return early and ended < BATCH // 4 and self._is_due()
+        return early and ended < ENOUGH and self._is_due()
 
     def _is_due(self) -> bool:
         """Whether contacts wait for nothing but a channel or a slot."""

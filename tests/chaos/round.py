@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 
 from temporalio.service import RPCError
@@ -132,7 +133,8 @@ class Round:
     async def _disturb_until_the_end(self) -> None:
         plan = self._plan
         undisturbed = sum(plan.calls.values()) / plan.rate
-        deadline = DEADLINE_FACTOR * undisturbed + 60.0
+        disturbed = self._form.breaks_for if isfinite(self._form.breaks_for) else 0.0
+        deadline = max(DEADLINE_FACTOR * undisturbed, disturbed) + 60.0
         look_at = tell_at = 0.0
         while True:
             await self._act()
