@@ -173,6 +173,7 @@ class Connection(asyncio.Protocol):
         if self._deadline <= due:
             kind, due = errors.TotalTimeout, self._deadline
         if self._loop.time() + _GRACE < due:
+            self._looked = False
             self._watch(due)
         elif not self._looked:
             self._looked = True

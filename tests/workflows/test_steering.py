@@ -193,6 +193,9 @@ async def test_the_store_has_the_last_word(working: Stage) -> None:
         await run.handle.execute_update(CampaignWorkflow.pause, PauseRequest())
     message = str(refused.value.cause)
     assert "stopping" in message
+    known = await runs.get_run(working.store, run.id)
+    trouble = await carrying.stalled_because(working.client, known, silence=False)
+    assert trouble is None, "what was refused has not kept the run from going on"
     assert (await run.result()).reason == "written while Temporal was down"
 
 

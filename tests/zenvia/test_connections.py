@@ -167,6 +167,29 @@ async def test_an_answer_that_came_during_a_standstill_is_read(late: str) -> Non
                 assert await task == 7
 
 
+async def test_a_second_standstill_in_one_answer_is_looked_into_like_the_first() -> None:
+    """What came meanwhile is read each time: a long download may be stopped and go on often."""
+    with listening() as (listener, url):
+        async with VoiceClient(url, "t0ken") as voice:
+            task = asyncio.create_task(voice.create_call(CALL))
+            peer = await asyncio.to_thread(lambda: listener.accept()[0])
+            with peer:
+                await taken(peer)
+                assert voice._transport._pool is not None
+                (connection,) = voice._transport._pool._all
+                answer = created(7)
+                for part in (answer[:10], answer[10:20], answer[20:]):
+                    connection._heard_at = 0.0
+                    peer.sendall(part)
+                    connection._stop_watching()
+                    connection._late()  # the timer is looked at before the socket
+                    while connection._heard_at == 0.0 and not task.done():  # noqa: ASYNC110
+                        await asyncio.sleep(0)
+                    connection._stop_watching()
+                    connection._late()  # in time again
+                assert await task == 7
+
+
 async def test_an_idle_connection_is_closed_in_time() -> None:
     """Before the server closes it by itself."""
     with mock.patch.object(pool, "_KEEPALIVE", 0.03):
