@@ -42,6 +42,10 @@ UPDATE_SECONDS = 5.0
 TURN = "advance"
 NEWEST_EVENTS = 12
 """Events among which a lane's newest turn has its end: waiting for the next round takes five."""
+_TRIED_AGAIN = (
+    EventType.EVENT_TYPE_TIMER_STARTED,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
+)
 
 
 async def connect(config: ClientConnectConfig) -> Client:
@@ -160,9 +164,10 @@ async def _failure(client: Client, workflow_id: str, *, silence: bool) -> str | 
 
 
 async def _newest_failure(client: Client, workflow_id: str) -> str | None:
-    """Return why the newest activity that is over failed, or None where it did not.
+    """Return why the newest activity that is over failed and is tried again, else None.
 
-    A lane waits between two rounds of a turn that fails; nothing is pending then.
+    A lane waits between two rounds of a turn that fails; nothing is pending then. A pause that was
+    refused failed, too, and nothing comes after it.
     """
     answer = await client.workflow_service.get_workflow_execution_history_reverse(
         GetWorkflowExecutionHistoryReverseRequest(
@@ -171,10 +176,15 @@ async def _newest_failure(client: Client, workflow_id: str) -> str | None:
             maximum_page_size=NEWEST_EVENTS,
         )
     )
+    again = False
     for event in answer.history.events:
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+        if event.event_type in _TRIED_AGAIN:
+            again = True
+        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
             return None
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+            if not again:
+                return None
             failure = event.activity_task_failed_event_attributes.failure
             return f"a turn has failed and is tried again: {failure.message}"
     return None
