@@ -66,12 +66,12 @@ async def connect(config: ClientConnectConfig) -> Client:
     raise CommandError(f"Temporal does not answer at {address}: {reason}. Nothing was started.")
 
 
-async def workers_for(client: Client, run: Run, queue: str) -> Workers:
-    """Return who asks for the work of a run: of its workflow's queue, else of this one."""
+async def queue_of(client: Client, run: Run, queue: str) -> str:
+    """Return the queue that the work of a run waits in: its workflow's, else this one."""
     with suppress(RPCError):
         handle = client.get_workflow_handle(campaign_id(run.campaign, run.id))
         queue = (await handle.describe()).task_queue
-    return await workers_of(client, queue)
+    return queue
 
 
 async def wake_lanes(client: Client, run: Run) -> None:
@@ -218,16 +218,26 @@ async def workflow_trouble(client: Client, store: Store, run_id: str) -> str | N
 async def carried(
     config: ClientConnectConfig, working: Sequence[Run], queue: str
 ) -> dict[str, Carried]:
-    """Look at Temporal for each run that has work to do; nothing is known while it is away."""
+    """Look at Temporal for each run that has work to do; nothing is known while it is away.
+
+    All at once, and at each queue once: a look may take a second.
+    """
     found = {run.id: Carried() for run in working}
+    asked: dict[str, asyncio.Task[Workers]] = {}
+
+    async def look(client: Client, run: Run) -> None:
+        its = await queue_of(client, run, queue)
+        if its not in asked:
+            asked[its] = asyncio.create_task(workers_of(client, its))
+        workers, trouble = await asyncio.gather(
+            asked[its], stalled_because(client, run, silence=False)
+        )
+        found[run.id] = Carried(workers, trouble)
+
     with suppress(TimeoutError, CommandError):
         async with asyncio.timeout(UPDATE_SECONDS):
             client = await connect(config)
-            for run in working:
-                found[run.id] = Carried(
-                    workers=await workers_for(client, run, queue),
-                    trouble=await stalled_because(client, run, silence=False),
-                )
+            await asyncio.gather(*(look(client, run) for run in working))
     return found
 
 

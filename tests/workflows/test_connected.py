@@ -15,11 +15,12 @@ from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from console import connected
+from console import carrying, connected
 from console.carried import Workers
 from console.connected import workers_of
 from console.steering import _without_worker
 from console.target import Target
+from store.runs import Run
 from tests.workflows.stage import until
 
 
@@ -83,6 +84,36 @@ async def test_where_the_server_does_not_tell_its_time_nobody_is_called_gone(
         monkeypatch.setattr(connected, "SILENCE", -1.0)
         monkeypatch.setattr(client.workflow_service, "poll_activity_task_queue", refused)
         await until(is_there, what="the worker is connected")
+
+
+async def test_many_runs_on_one_queue_are_looked_at_together(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look may take a second: one after the other, the later ones would not be reached."""
+    runs = [Run.model_construct(id=f"run{n}", campaign="none", lanes=1) for n in range(9)]
+    queues: list[str] = []
+    under_way: set[str] = set()
+    all_begun = asyncio.Event()
+
+    async def connect(_: object) -> Client:
+        return client
+
+    async def asked(_: Client, queue: str) -> Workers:
+        queues.append(queue)
+        return Workers(connected=True)
+
+    async def stalled(_: Client, run: Run, **__: Any) -> None:
+        under_way.add(run.id)
+        if len(under_way) == len(runs):
+            all_begun.set()
+        await all_begun.wait()
+
+    monkeypatch.setattr(carrying, "connect", connect)
+    monkeypatch.setattr(carrying, "workers_of", asked)
+    monkeypatch.setattr(carrying, "stalled_because", stalled)
+    found = await carrying.carried({}, runs, "one")
+    assert queues == ["one"]
+    assert all(one.workers.connected for one in found.values())
 
 
 def test_people_are_told_for_how_long_it_has_been_silent() -> None:
