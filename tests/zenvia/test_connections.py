@@ -190,6 +190,38 @@ async def test_a_second_standstill_in_one_answer_is_looked_into_like_the_first()
                 assert await task == 7
 
 
+async def test_each_request_of_a_connection_has_its_own_time() -> None:
+    """What is left of a patient one's time is not given to the next, nor a short one's end."""
+    held = Held()
+
+    async def silence(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with (
+        RawServer(created(1), held, silence) as server,
+        client(server, read=60, total=60) as voice,
+    ):
+        assert await voice.create_call(CALL) == 1
+        assert voice._transport._pool is not None
+        (connection,) = voice._transport._pool._all
+        connection._stop_watching()
+        now = asyncio.get_running_loop().time()
+        connection._watch(now + 0.05)  # as if that had been all the time of the first
+        task = asyncio.create_task(voice.create_call(CALL))
+
+        def waits_on() -> bool:
+            return connection._timer is not None and connection._timer.when() > now + 30
+
+        while not waits_on() and not task.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        held.release.set()
+        assert await task == 7
+        async with asyncio.timeout(10):
+            with pytest.raises(errors.TotalTimeout):
+                await voice._transport.exchange("x", "GET", "/x", total=0.05)
+        assert server.connections == 1
+
+
 async def test_an_idle_connection_is_closed_in_time() -> None:
     """Before the server closes it by itself."""
     with mock.patch.object(pool, "_KEEPALIVE", 0.03):
