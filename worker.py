@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +115,11 @@ async def connect(runtime: Runtime | None = None) -> Client:
 
 
 @asynccontextmanager
-async def reached(url: str) -> AsyncIterator[Store]:
+async def reached(url: str, stop: asyncio.Event) -> AsyncIterator[Store]:
     """Open the store, waiting for a database server for a while: a machine starts both at once.
 
-    Raises `StoreError`. A SQLite file is there or not; nobody is going to start it.
+    Raises `StoreError`, also when it is told to stop meanwhile. A SQLite file is there or not;
+    nobody is going to start it.
     """
     deadline = time.monotonic() + CONNECT_SECONDS
     async with AsyncExitStack() as stack:
@@ -127,10 +128,12 @@ async def reached(url: str) -> AsyncIterator[Store]:
                 store = await stack.enter_async_context(open_store(url))
                 break
             except StoreUnavailable as error:
-                if sqlite_file(url) is not None or time.monotonic() >= deadline:
+                late = time.monotonic() >= deadline
+                if sqlite_file(url) is not None or late or stop.is_set():
                     raise
                 _log.warning("store_awaited", reason=str(error))
-            await asyncio.sleep(1.0)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1.0)
         yield store
 
 
@@ -271,7 +274,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     runtime, temporal_metrics = _sdk_metrics(settings)
     temporal = await connect(runtime)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(reached(settings.store_url))
+        store = await stack.enter_async_context(reached(settings.store_url, stop))
         # The caps of the account are the worker's to set: it is told them, and it dials.
         await ensure_account(
             store, ACCOUNT, settings.account_channels, settings.account_calls_per_second

@@ -187,7 +187,8 @@ class Turn:
         """Whether the turn goes on placing, and what ended so far need not be reported yet."""
         ended = self._tracker.freed - self._freed_before
         early = self._store.now() - self._started < GATHER
-        return early and ended < ENOUGH and self._is_due()
+        caught_up = len(self._request.steps) < BATCH  # or there is more than the last report held
+        return early and caught_up and ended < ENOUGH and self._is_due()
 
     def _is_due(self) -> bool:
         """Whether contacts wait for nothing but a channel or a slot."""

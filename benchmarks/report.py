@@ -64,7 +64,7 @@ def goals(results: Results) -> list[Goal]:
             found.append(_at_least("saturation: attempts/s against (b)", ratio, 15, " x", 1))
             share = engine.own_cpu / samples.own_cpu
             found.append(_at_most("saturation: CPU per attempt against (b)", share, 0.04, " x", 3))
-        if loop is not None:
+        if loop is not None and results.pairs:  # turns of which one failed compare nothing
             ratio = engine.per_second / loop.per_second
             goal = _at_least("saturation: attempts/s against (a)", ratio, 1, " x")
             pairs = ", ".join(f"{pair:.2f}" for pair in results.pairs)

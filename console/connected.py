@@ -17,7 +17,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from console.carried import Workers
+from console.carried import UNKNOWN, Workers
 
 SILENCE = 90.0
 """Seconds after which a worker that was not heard of is gone. One that works asks for work all the
@@ -30,11 +30,14 @@ CLOCK_POLL = timedelta(seconds=30)
 
 
 async def workers_of(client: Client, queue: str, *, host: str | None = None) -> Workers:
-    """Return whether a worker, on this host where one is named, asks for this queue's decisions."""
+    """Return whether a worker, on this host where one is named, asks for this queue's decisions.
+
+    Unknown where the server does not say.
+    """
     try:
         known = await _pollers(client, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
     except RPCError:
-        return Workers(connected=False)
+        return UNKNOWN
     seen = [_seen(one) for one in known if host is None or one.identity.endswith(f"@{host}")]
     if not seen:
         return Workers(connected=False)

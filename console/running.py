@@ -102,7 +102,7 @@ async def attached(target: Target, terminal: Terminal) -> AsyncIterator[Session]
     client = await carrying.connect(target.temporal)
     async with engine.opened(target.settings.store_url) as store:
         queue = target.settings.task_queue
-        if not (await workers_of(client, queue)).connected:
+        if (await workers_of(client, queue)).connected is False:
             terminal.note(
                 f"No worker takes work from queue {queue} yet: start one with "
                 "`discador worker`. Until then nothing is dialed."

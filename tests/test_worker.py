@@ -90,8 +90,13 @@ async def test_a_worker_that_starts_before_its_database_waits_for_it(
         with monkeypatch.context() as patched:
             patched.setattr(worker, "CONNECT_SECONDS", 0.0)
             with pytest.raises(StoreError, match="does not answer"):
-                async with worker.reached(server.url()):
+                async with worker.reached(server.url(), asyncio.Event()):
                     pass
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.2, stop.set)
+        with pytest.raises(StoreError, match="does not answer"):  # told to stop while it waits
+            async with worker.reached(server.url(), stop):
+                pass
         with structlog.testing.capture_logs() as said:
             waiting = asyncio.ensure_future(_open_and_close(server.url()))
             await until(lambda: said, what="it says that it waits")
@@ -107,5 +112,5 @@ async def test_a_worker_that_starts_before_its_database_waits_for_it(
 
 
 async def _open_and_close(url: str) -> None:
-    async with worker.reached(url) as store:
+    async with worker.reached(url, asyncio.Event()) as store:
         await watching.answers(store)

@@ -63,3 +63,30 @@ def test_a_turn_that_is_placing_hears_of_a_pause(
             assert len(provider.calls()) <= before + 5
 
     virtual.run(main)
+
+
+def test_what_a_report_could_not_hold_is_reported_next(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn after a full report does not gather more first: what has ended would pile up."""
+    monkeypatch.setattr(turn, "GATHER", 60.0)
+    monkeypatch.setattr(turn, "BATCH", 5)
+
+    async def main() -> None:
+        provider = Provider()
+        short = [{"outcome": "answer", "ring": 1, "talk": 2}]
+        provider.script({person(n): short for n in range(200)})
+        definition = campaign(pacing={"channels": "2", "calls_per_second": "10"})
+        async with World(tmp_path, template, provider) as world:
+            await world.begin(definition, people(*range(200)))
+            lane = Lane(world, definition)
+            assert len((await lane.turn()).ended) == 5
+            before = virtual.clock()
+            assert before > virtual.START + 50
+            assert len((await lane.turn()).ended) == 5
+            assert virtual.clock() - before < 10
+            await lane.carry()
+            assert (await world.report()).contacts.by_outcome == {"answered": 200}
+            judge(provider, channels=2, rate=10)
+
+    virtual.run(main)

@@ -86,11 +86,31 @@ async def test_where_the_server_does_not_tell_its_time_nobody_is_called_gone(
         await until(is_there, what="the worker is connected")
 
 
+def _run(name: str) -> Run:
+    return Run(
+        id=name,
+        account="account",
+        campaign="none",
+        state="running",
+        reason="",
+        ends_as=None,
+        epoch=1,
+        rules_version=1,
+        lanes=1,
+        hang_up=False,
+        total=1,
+        rejected=0,
+        created_at=1.0,
+        started_at=2.0,
+        ended_at=None,
+    )
+
+
 async def test_many_runs_on_one_queue_are_looked_at_together(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each look may take a second: one after the other, the later ones would not be reached."""
-    runs = [Run.model_construct(id=f"run{n}", campaign="none", lanes=1) for n in range(9)]
+    runs = [_run(f"run{n}") for n in range(9)]
     queues: list[str] = []
     under_way: set[str] = set()
     all_begun = asyncio.Event()
