@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,18 +102,15 @@ def compare(contender: str, load: str, first: Reading, last: Reading) -> Measure
     )
 
 
-def _cpu(part: str, turn: Measured) -> float:
-    return turn.cpu[part]
-
-
 def together(turns: Sequence[Measured]) -> Measured:
     """Say what several turns of one contender under one load came to; one turn is what it is."""
     if len(turns) == 1:
         return turns[0]
     attempts = sum(turn.attempts for turn in turns)
 
-    def each(value: Callable[[Measured], float]) -> float:
-        return sum(value(turn) * turn.attempts for turn in turns) / attempts
+    def mean(values: Iterable[float]) -> float:
+        pairs = zip(values, turns, strict=True)
+        return sum(value * turn.attempts for value, turn in pairs) / attempts
 
     counted = all(turn.events_per_attempt is not None for turn in turns)
     return Measured(
@@ -122,12 +118,14 @@ def together(turns: Sequence[Measured]) -> Measured:
         load=turns[0].load,
         attempts=attempts,
         seconds=sum(turn.seconds for turn in turns),
-        cpu={part: each(partial(_cpu, part)) for part in turns[0].cpu},
+        cpu={part: mean(turn.cpu[part] for turn in turns) for part in turns[0].cpu},
         memory={
             part: [size for turn in turns for size in turn.memory[part]] for part in turns[0].memory
         },
-        requests_per_attempt=each(lambda turn: turn.requests_per_attempt),
-        events_per_attempt=each(lambda turn: turn.events_per_attempt or 0.0) if counted else None,
+        requests_per_attempt=mean(turn.requests_per_attempt for turn in turns),
+        events_per_attempt=mean(turn.events_per_attempt or 0.0 for turn in turns)
+        if counted
+        else None,
     )
 
 

@@ -7,8 +7,8 @@ import contextlib
 import json
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -150,44 +150,44 @@ async def test_an_end_that_the_loop_has_not_read_yet_is_noticed() -> None:
                 assert await task == 8
 
 
-@pytest.mark.parametrize("late", ["_heard_at", "_deadline"])
-async def test_an_answer_that_came_during_a_standstill_is_read(late: str) -> None:
-    """A process that stood still for longer than it waits looks before it gives an answer up."""
+@asynccontextmanager
+async def asked() -> AsyncIterator[tuple[asyncio.Task[int], socket.socket, Connection]]:
+    """Give a request that waits for its answer, the server's end of it, and ours."""
     with listening() as (listener, url):
         async with VoiceClient(url, "t0ken") as voice:
             task = asyncio.create_task(voice.create_call(CALL))
             peer = await asyncio.to_thread(lambda: listener.accept()[0])
             with peer:
                 await taken(peer)
-                peer.sendall(created(7))
                 assert voice._transport._pool is not None
                 (connection,) = voice._transport._pool._all
-                setattr(connection, late, 0.0)
-                connection._late()  # the timer is looked at before the socket
-                assert await task == 7
+                yield task, peer, connection
+
+
+@pytest.mark.parametrize("late", ["_heard_at", "_deadline"])
+async def test_an_answer_that_came_during_a_standstill_is_read(late: str) -> None:
+    """A process that stood still for longer than it waits looks before it gives an answer up."""
+    async with asked() as (task, peer, connection):
+        peer.sendall(created(7))
+        setattr(connection, late, 0.0)
+        connection._late()  # the timer is looked at before the socket
+        assert await task == 7
 
 
 async def test_a_second_standstill_in_one_answer_is_looked_into_like_the_first() -> None:
     """What came meanwhile is read each time: a long download may be stopped and go on often."""
-    with listening() as (listener, url):
-        async with VoiceClient(url, "t0ken") as voice:
-            task = asyncio.create_task(voice.create_call(CALL))
-            peer = await asyncio.to_thread(lambda: listener.accept()[0])
-            with peer:
-                await taken(peer)
-                assert voice._transport._pool is not None
-                (connection,) = voice._transport._pool._all
-                answer = created(7)
-                for part in (answer[:10], answer[10:20], answer[20:]):
-                    connection._heard_at = 0.0
-                    peer.sendall(part)
-                    connection._stop_watching()
-                    connection._late()  # the timer is looked at before the socket
-                    while connection._heard_at == 0.0 and not task.done():  # noqa: ASYNC110
-                        await asyncio.sleep(0)
-                    connection._stop_watching()
-                    connection._late()  # in time again
-                assert await task == 7
+    async with asked() as (task, peer, connection):
+        answer = created(7)
+        for part in (answer[:10], answer[10:20], answer[20:]):
+            connection._heard_at = 0.0
+            peer.sendall(part)
+            connection._stop_watching()
+            connection._late()  # the timer is looked at before the socket
+            while connection._heard_at == 0.0 and not task.done():  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            connection._stop_watching()
+            connection._late()  # in time again
+        assert await task == 7
 
 
 async def test_each_request_of_a_connection_has_its_own_time() -> None:
