@@ -210,7 +210,7 @@ class Timeline(Generic[T]):
         return day
 
     def _ahead(self, at: int) -> Iterator[tuple[int, int | None]]:
-        """Yield the open spans that end after `at`, joined; the end is None past the horizon."""
+        """Yield the open spans that end after `at`, joined; None: none within the horizon."""
         held: Span | None = None
         first = at // _BLOCK
         for number in range(first, first + HORIZON_DAYS // _BLOCK_DAYS + 1):
@@ -223,9 +223,13 @@ class Timeline(Generic[T]):
                 held = (start, end)
             if held is None and self._shut_for_good(number * _BLOCK_DAYS):
                 return
-        if held is not None and held[1] > at:
-            horizon = (first + HORIZON_DAYS // _BLOCK_DAYS + 1) * _BLOCK
-            yield held[0], None if held[1] == horizon else held[1]
+        if held is None or held[1] <= at:
+            return
+        beyond = first + HORIZON_DAYS // _BLOCK_DAYS + 1
+        start, end = held
+        if end == beyond * _BLOCK:  # cut by the horizon, or ending there by chance
+            end = next((close for opens, close in self._block(beyond) if opens == end), end)
+        yield start, None if end == (beyond + 1) * _BLOCK else end
 
     def _block(self, number: int) -> tuple[Span, ...]:
         found = self._blocks.get(number)

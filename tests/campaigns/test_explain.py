@@ -387,6 +387,15 @@ def test_an_answer_given_before_is_the_same_object() -> None:
     assert oracle.evaluate("41", at) is not first
 
 
+@pytest.mark.parametrize("closes", ["21:00", "21:10"])
+def test_hours_too_short_for_a_call_do_not_open_at_the_horizon(closes: str) -> None:
+    """The end of what is looked at, a Thursday at 21:00 there, does not make an evening longer."""
+    hours = CallingHours.model_validate({"thu": f"19:15-{closes}", "holidays": "open"})
+    terms = Terms(purpose=Purpose.SERVICE, hours=hours, margin=timedelta(hours=2))
+    verdict = HoursOracle(terms).evaluate("11", datetime.fromisoformat("2026-01-01T00:00:00Z"))
+    assert (verdict.callable, verdict.next) == (False, None)
+
+
 # -- properties --------------------------------------------------------------------------------
 
 WINDOWS = st.lists(st.integers(0, 96), min_size=2, max_size=4, unique=True).map(
